@@ -1,0 +1,5 @@
+//! mParticle's messages, as protocol.md 3 has them.
+
+mod kind;
+
+pub use kind::RequestKind;

@@ -1,0 +1,68 @@
+//! Makes a pack fit the queue: what is too large even compressed is spilled, and the pack holds the reference.
+
+use bytes::Bytes;
+
+use super::{CompressionLevel, Pack, PackedBody, PackedRequest};
+use crate::{
+    ids::hex,
+    spill::{Spill, SpillError, SpillKey},
+};
+
+/// Why a pack could not be made to fit.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// A body had to be spilled and could not be.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+    /// Nothing is left to spill: the list of requests and items alone is too large.
+    #[error("pack takes {bytes} bytes without its bodies; the queue takes {limit}")]
+    TooLarge {
+        /// Encoded length.
+        bytes: usize,
+        /// The queue's limit.
+        limit: usize,
+    },
+}
+
+/// Encodes the pack in at most `limit` bytes, spilling bodies, largest first, while it is longer.
+///
+/// The spill key is made of the request's time and the hash of its bytes, so a second try writes the same object.
+///
+/// # Errors
+/// [`FitError`] when a body cannot be spilled, or spilling all is not enough.
+pub async fn fit(
+    pack: &mut Pack,
+    level: CompressionLevel,
+    limit: usize,
+    spill: &dyn Spill,
+) -> Result<Bytes, FitError> {
+    loop {
+        let bytes = pack.encode(level);
+        if bytes.len() <= limit {
+            return Ok(bytes);
+        }
+        let largest = pack.requests.iter_mut().filter_map(inline_len).max_by_key(|(length, _)| *length);
+        let Some((_, request)) = largest else {
+            return Err(FitError::TooLarge { bytes: bytes.len(), limit });
+        };
+        spill_body(request, spill).await?;
+    }
+}
+
+fn inline_len(request: &mut PackedRequest) -> Option<(usize, &mut PackedRequest)> {
+    match &request.body {
+        PackedBody::Inline(body) => Some((body.len(), request)),
+        PackedBody::Spilled { .. } => None,
+    }
+}
+
+async fn spill_body(request: &mut PackedRequest, spill: &dyn Spill) -> Result<(), SpillError> {
+    let PackedBody::Inline(body) = &request.body else { return Ok(()) };
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
+    let key = format!("{}/{}-{}", request.pod, request.received_at_ms.max(0), hex(&digest.as_ref()[..16]));
+    let key = SpillKey::new(&key).expect("pod, digits and hex digits make a key");
+    let bytes = body.len() as u64;
+    spill.put(&key, body.clone()).await?;
+    request.body = PackedBody::Spilled { key, bytes };
+    Ok(())
+}
