@@ -1,1 +1,19 @@
-//! (being written)
+//! Logs and metrics. Every metric of the product stands in one table, [`METRICS`]; nothing is emitted outside it.
+
+mod ingress;
+mod logs;
+mod metric;
+mod recorder;
+mod table;
+mod worker;
+
+pub use ingress::IngressMetrics;
+pub use logs::{LogConfig, LogFormat, LogsError, start_logs};
+pub use metric::{Family, Kind, Label, Metric};
+pub use metrics::{Counter, Gauge, Histogram};
+pub use recorder::{InstallError, MetricsHandle, install, local_recorder};
+pub use table::METRICS;
+pub use worker::{QueueMetrics, WorkerMetrics};
+
+#[cfg(test)]
+mod tests;

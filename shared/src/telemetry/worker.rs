@@ -1,0 +1,85 @@
+//! The metrics of the worker, and of the queues it watches.
+
+use metrics::{Counter, Gauge, Histogram};
+
+use super::{Family, table};
+
+/// Handles of every metric of the worker.
+#[derive(Clone, Debug)]
+pub struct WorkerMetrics {
+    /// `worker_items_received_total`.
+    pub items_received: Counter,
+    /// `worker_items_total` by outcome.
+    pub items: Family<Counter>,
+    /// `worker_items_in_flight`.
+    pub items_in_flight: Gauge,
+    /// `worker_messages_settled_total`.
+    pub messages_settled: Counter,
+    /// `worker_calls_total` by status_class.
+    pub calls: Family<Counter>,
+    /// `worker_call_duration_seconds` by status_class.
+    pub call_duration: Family<Histogram>,
+    /// `worker_batch_items`.
+    pub batch_items: Histogram,
+    /// `worker_retries_total` by reason.
+    pub retries: Family<Counter>,
+    /// `worker_dead_letters_total` by reason.
+    pub dead_letters: Family<Counter>,
+    /// `worker_filtered_total` by reason.
+    pub filtered: Family<Counter>,
+    /// `worker_gate_waits_total` by gate.
+    pub gate_waits: Family<Counter>,
+    /// `worker_lanes`.
+    pub lanes: Gauge,
+    /// `worker_leases_lost_total`.
+    pub leases_lost: Counter,
+}
+
+impl WorkerMetrics {
+    /// Makes the handles on the recorder that is current now.
+    pub fn new() -> Self {
+        Self {
+            items_received: table::WORKER_ITEMS_RECEIVED.counter(),
+            items: table::WORKER_ITEMS.counters(),
+            items_in_flight: table::WORKER_ITEMS_IN_FLIGHT.gauge(),
+            messages_settled: table::WORKER_MESSAGES_SETTLED.counter(),
+            calls: table::WORKER_CALLS.counters(),
+            call_duration: table::WORKER_CALL_DURATION.histograms(),
+            batch_items: table::WORKER_BATCH_ITEMS.histogram(),
+            retries: table::WORKER_RETRIES.counters(),
+            dead_letters: table::WORKER_DEAD_LETTERS.counters(),
+            filtered: table::WORKER_FILTERED.counters(),
+            gate_waits: table::WORKER_GATE_WAITS.counters(),
+            lanes: table::WORKER_LANES.gauge(),
+            leases_lost: table::WORKER_LEASES_LOST.counter(),
+        }
+    }
+}
+
+impl Default for WorkerMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How much waits on each queue.
+#[derive(Clone, Debug)]
+pub struct QueueMetrics {
+    /// `queue_depth` by queue and state.
+    pub depth: Family<Gauge>,
+    /// `queue_oldest_message_age_seconds` by queue.
+    pub oldest: Family<Gauge>,
+}
+
+impl QueueMetrics {
+    /// Makes the handles on the recorder that is current now.
+    pub fn new() -> Self {
+        Self { depth: table::QUEUE_DEPTH.gauges(), oldest: table::QUEUE_OLDEST.gauges() }
+    }
+}
+
+impl Default for QueueMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
