@@ -142,3 +142,33 @@ pub enum StoreError {
     #[error("stored subscription is unreadable: {0}")]
     Corrupt(String),
 }
+
+impl SubscriptionState {
+    /// The word that stores keep.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Removed => "removed",
+        }
+    }
+
+    fn from_stored(word: &str) -> Result<Self, StoreError> {
+        match word {
+            "active" => Ok(Self::Active),
+            "removed" => Ok(Self::Removed),
+            _ => Err(StoreError::Corrupt("unknown state".to_owned())),
+        }
+    }
+}
+
+/// Settings or captured values as stores keep them: a JSON object, as text.
+fn json<V: Serialize>(map: &BTreeMap<String, V>) -> String {
+    serde_json::to_string(map).expect("keys are strings and values are JSON")
+}
+
+/// The error says where, and nothing of what was stored: it may be secret.
+fn from_json<V: serde::de::DeserializeOwned>(text: &str) -> Result<BTreeMap<String, V>, StoreError> {
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::Corrupt(format!("not a JSON object at line {} column {}", error.line(), error.column()))
+    })
+}
