@@ -1,1 +1,201 @@
-//! placeholder
+//! The worker: rate-limits, batches, maps and delivers what the ingress stored.
+//!
+//! Five stages over bounded channels, each ending when its input closes; only intake hears the stop signal:
+//! [`intake`] → split → lanes and gates → calls → settle.
+
+mod answer;
+pub mod backoff;
+mod call;
+pub mod config;
+mod delivery;
+pub mod destination;
+mod dispatch;
+pub mod gates;
+pub mod in_flight;
+pub mod intake;
+mod item;
+pub mod lanes;
+pub mod lease;
+pub mod ledger;
+pub mod mapping;
+pub mod outcome;
+pub mod preview;
+mod route;
+mod settle;
+mod split;
+mod subscriptions;
+mod watch;
+
+use std::sync::{Arc, Mutex};
+
+use penstock_shared::{
+    clock::Clock, pack::CompressionLevel, partner::Partner, queue::Queues, spill::Spill,
+    subscription::SubscriptionStore, telemetry::QueueMetrics,
+};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    config::WorkerConfig,
+    delivery::Deliverer,
+    destination::Destination,
+    gates::Gates,
+    intake::{ByteBudget, Source},
+    lease::LeaseTasks,
+    ledger::Ledger,
+    mapping::Program,
+    settle::Settler,
+    split::Splitter,
+    subscriptions::Subscriptions,
+};
+
+/// What a worker works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where messages come from and go to.
+    pub queues: Queues,
+    /// Bodies the queue could not hold.
+    pub spill: Arc<dyn Spill>,
+    /// Which audiences are connected.
+    pub subscriptions: Arc<dyn SubscriptionStore>,
+    /// The partner.
+    pub destination: Arc<dyn Destination>,
+    /// What `partner.toml` says.
+    pub partner: Arc<Partner>,
+    /// Its expressions.
+    pub program: Arc<Program>,
+    /// Counts every item.
+    pub ledger: Arc<Ledger>,
+    /// The time.
+    pub clock: Clock,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// A stage ended otherwise than by its input closing: a defect. The messages it held come back when their leases
+/// lapse.
+#[derive(Debug, thiserror::Error)]
+#[error("a stage of the worker failed")]
+pub struct RunError(#[from] JoinError);
+
+/// Works until `stop`, then drains: receives nothing more, and finishes or hands back what it holds within
+/// [`WorkerConfig::drain_deadline`].
+///
+/// # Errors
+/// When a stage panicked.
+///
+/// # Cancel safety
+/// When dropped, messages held come back when their leases lapse; what the partner has taken by then is delivered
+/// again.
+pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> Result<(), RunError> {
+    let leases = LeaseTasks { tracker: TaskTracker::new(), lost: deps.ledger.metrics().leases_lost.clone() };
+    let bytes = Arc::new(ByteBudget::new(config.in_flight_bytes_max));
+    let sources = [(Source::Main, config.messages_max), (Source::Retry, config.messages_max.div_ceil(4))];
+    let messages: usize = sources.iter().map(|(_, messages)| messages).sum();
+
+    let (to_split, received) = mpsc::channel(messages);
+    let (to_lanes, items) = mpsc::channel(config.items_max);
+    // Room for every message that permits allow: a message goes to settle without waiting.
+    let (to_settle, settled) = mpsc::channel(messages);
+    let hand_back = CancellationToken::new();
+
+    let mut stages = JoinSet::new();
+    for (source, messages_max) in sources {
+        let intake = config.intake(messages_max);
+        let queue = source.queue(&deps.queues);
+        let (bytes, leases, to_split, stop) = (bytes.clone(), leases.clone(), to_split.clone(), stop.clone());
+        stages.spawn(async move {
+            intake::run(source, queue, intake, bytes, leases, to_split, stop).await;
+            Ok(())
+        });
+    }
+    drop(to_split);
+    let subscriptions = Arc::new(Subscriptions::new(
+        deps.subscriptions.clone(),
+        deps.clock,
+        route::captures(&deps.program),
+        config.subscription_wait,
+        config.subscription_cache,
+    ));
+    stages.spawn(split::run(
+        splitter(&deps, &subscriptions),
+        config.split_jobs,
+        received,
+        to_lanes,
+        to_settle,
+    ));
+    let gates = Gates::new(&deps.partner, Instant::now());
+    stages.spawn(dispatch::run(
+        items,
+        deliverer(&deps, &subscriptions),
+        gates,
+        config.lanes(),
+        config.items_max,
+        hand_back.clone(),
+    ));
+    stages.spawn(settle::run(settler(&deps), settled));
+    let watch = watch::run(deps.queues.clone(), QueueMetrics::new(), config.watch_every);
+
+    let mut watch = std::pin::pin!(stop.run_until_cancelled(watch));
+    let mut deadline = std::pin::pin!(drain_deadline(&stop, config.drain_deadline, &hand_back));
+    loop {
+        tokio::select! {
+            biased;
+            stage = stages.join_next() => match stage {
+                Some(stage) => stage??,
+                None => break,
+            },
+            _ = &mut watch, if !stop.is_cancelled() => {}
+            () = &mut deadline, if !hand_back.is_cancelled() => {}
+        }
+    }
+    leases.tracker.close();
+    leases.tracker.wait().await;
+    Ok(())
+}
+
+/// Some time after the stop, says that what still waits is to be handed back.
+async fn drain_deadline(stop: &CancellationToken, after: std::time::Duration, hand_back: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(after).await;
+    tracing::warn!("the drain deadline has passed: what was not sent goes back to the queue");
+    hand_back.cancel();
+}
+
+fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Splitter> {
+    Arc::new(Splitter {
+        program: deps.program.clone(),
+        partner: deps.partner.clone(),
+        subscriptions: subscriptions.clone(),
+        spill: deps.spill.clone(),
+        clock: deps.clock,
+        ledger: deps.ledger.clone(),
+    })
+}
+
+fn deliverer(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Deliverer> {
+    Arc::new(Deliverer {
+        program: deps.program.clone(),
+        partner: deps.partner.clone(),
+        destination: deps.destination.clone(),
+        subscriptions: subscriptions.clone(),
+        clock: deps.clock,
+        ledger: deps.ledger.clone(),
+    })
+}
+
+fn settler(deps: &Deps) -> Arc<Settler> {
+    Arc::new(Settler {
+        queues: deps.queues.clone(),
+        spill: deps.spill.clone(),
+        retry: deps.partner.retry,
+        clock: deps.clock,
+        level: CompressionLevel::default(),
+        rng: Mutex::new(fastrand::Rng::with_seed(deps.seed)),
+        ledger: deps.ledger.clone(),
+    })
+}

@@ -107,6 +107,17 @@ impl Pack {
         bytes.freeze()
     }
 
+    /// About how many bytes the pack takes once it is unpacked, without unpacking it: what its frame says, at least
+    /// its own length and at most [`UNPACKED_BYTES_MAX`].
+    pub fn unpacked_len(bytes: &[u8]) -> usize {
+        let content = bytes.get(6..).unwrap_or_default();
+        let said = match zstd::zstd_safe::get_frame_content_size(content) {
+            Ok(Some(length)) => usize::try_from(length).unwrap_or(UNPACKED_BYTES_MAX),
+            Ok(None) | Err(_) => 0,
+        };
+        said.clamp(bytes.len().min(UNPACKED_BYTES_MAX), UNPACKED_BYTES_MAX)
+    }
+
     /// Reads the bytes of a pack.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt};
+use super::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt, check_body};
 use crate::{
     clock::{Clock, millis},
     database::{Database, DatabaseError},
@@ -86,24 +86,14 @@ impl EmbeddedQueue {
         }
         Ok(taken)
     }
-
-    fn check(&self, message: &Outgoing) -> Result<(), QueueError> {
-        let (bytes, bytes_max) = (message.body.len(), self.config.message_bytes_max);
-        match bytes {
-            0 => Err(QueueError::Refused("the message is empty".to_owned())),
-            _ if bytes > bytes_max => {
-                Err(QueueError::Refused(format!("the message has {bytes} bytes, {bytes_max} are allowed")))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
     async fn send(&self, messages: &[Outgoing]) -> Vec<Result<(), QueueError>> {
         let now_ms = self.clock.now_ms();
-        let mut results: Vec<_> = messages.iter().map(|message| self.check(message)).collect();
+        let mut results: Vec<_> =
+            messages.iter().map(|m| check_body(&m.body, self.config.message_bytes_max)).collect();
         let accepted: Vec<_> = messages
             .iter()
             .zip(&results)

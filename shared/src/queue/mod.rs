@@ -54,9 +54,9 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 /// A message on its way in.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// The encoded pack; at most [`QueueLimits::message_bytes_max`] long.
+    /// The encoded pack; not empty, and at most [`QueueLimits::message_bytes_max`] long.
     pub body: Bytes,
-    /// Hidden for this long first; at most [`QueueLimits::delay_max`].
+    /// Hidden for this long first; longer than [`QueueLimits::delay_max`] counts as that.
     pub delay: Duration,
     /// Whose message this is, for queues that serve groups in turn. `None` for a mixed pack.
     pub group: Option<String>,
@@ -134,4 +134,15 @@ pub struct Queues {
     pub retry: Arc<dyn Queue>,
     /// Set aside with a reason, until a person redrives it.
     pub dead: Arc<dyn Queue>,
+}
+
+/// Refuses what no queue of ours takes.
+fn check_body(body: &[u8], bytes_max: usize) -> Result<(), QueueError> {
+    match body.len() {
+        0 => Err(QueueError::Refused("the message is empty".to_owned())),
+        bytes if bytes > bytes_max => {
+            Err(QueueError::Refused(format!("the message has {bytes} bytes, {bytes_max} are allowed")))
+        }
+        _ => Ok(()),
+    }
 }

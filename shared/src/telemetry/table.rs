@@ -44,44 +44,48 @@ const SHED: Label = Label {
 const OUTCOME: Label =
     Label { name: "outcome", words: &["delivered", "filtered", "requeued", "dead_lettered", "lapsed"] };
 const STATUS_CLASS: Label =
-    Label { name: "status_class", words: &["2xx", "3xx", "4xx", "5xx", "timeout", "network"] };
+    Label { name: "status_class", words: &["2xx", "3xx", "4xx", "5xx", "timeout", "network", "other"] };
 const RETRY: Label = Label {
     name: "reason",
     words: &[
+        "network",
+        "timeout",
         "throttled",
         "server_error",
-        "timeout",
-        "network",
         "unauthorized",
-        "partner",
-        "waiting",
+        "busy",
+        "gated",
+        "not_due",
+        "awaiting_subscription",
+        "claimed",
+        "store_unavailable",
+        "handed_back",
         "other",
     ],
 };
 const DEAD: Label = Label {
     name: "reason",
     words: &[
+        "unreadable",
+        "mapping_failed",
+        "setting_missing",
         "refused",
         "gone",
+        "too_large",
+        "partner_rejected",
         "attempts_exhausted",
         "too_old",
-        "unreadable",
-        "settings_missing",
-        "mapping",
-        "too_large",
         "spill_missing",
-        "poison",
+        "unhandled_dsr",
+        "pack_unreadable",
         "other",
     ],
 };
 const FILTERED: Label = Label {
     name: "reason",
-    words: &["no_route", "drop_rule", "unknown_type", "tombstone", "folded", "empty", "other"],
+    words: &["no_route", "dropped", "duplicate", "superseded", "stale", "removed", "no_audiences", "other"],
 };
-const GATE: Label = Label {
-    name: "gate",
-    words: &["rate", "concurrency", "retry_after", "breaker", "subscription", "other"],
-};
+const GATE: Label = Label { name: "gate", words: &["rate", "retry_after", "lane_full", "other"] };
 const QUEUE: Label = Label { name: "queue", words: &["main", "retry", "dead"] };
 const STATE: Label = Label { name: "state", words: &["visible", "leased", "delayed"] };
 

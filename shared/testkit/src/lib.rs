@@ -1,1 +1,5 @@
-//! placeholder
+//! Test support that several crates' tests share. Never part of the product.
+
+pub mod emulator;
+
+pub use emulator::{Emulator, QueueUrls, emulator};

@@ -1,0 +1,3 @@
+//! The simulators: stand-ins for the two companies on either side of the pipeline.
+
+pub(crate) mod partner;

@@ -1,0 +1,15 @@
+//! The binary as a person runs it: arguments, output, exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod send;
+mod simulate;
+
+use std::process::Command;
+
+/// The binary without the settings of the machine that runs the tests.
+fn penstock(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock"));
+    command.args(arguments).env_clear();
+    command
+}

@@ -1,0 +1,57 @@
+//! The runtime environment: the device or page the events came from (protocol.md 3.3.2). One table serves all types,
+//! since no member means different things in two of them. Zero sizes often mean "unknown" and are left as they came.
+
+use super::{
+    identity::IDENTITIES,
+    shape::{Shape, Table},
+};
+
+pub(super) const ENVIRONMENT: Table = &[
+    ("type", Shape::Text),
+    ("is_debug", Shape::Bool),
+    ("client_ip_address", Shape::Text),
+    ("sdk_version", Shape::Text),
+    ("http_header_user_agent", Shape::Text),
+    ("identities", IDENTITIES),
+    ("build_id", Shape::Text),
+    ("brand", Shape::Text),
+    ("product", Shape::Text),
+    ("name", Shape::Text),
+    ("os_version", Shape::Text),
+    ("manufacturer", Shape::Text),
+    ("model", Shape::Text),
+    ("country", Shape::Text),
+    ("device_manufacturer", Shape::Text),
+    ("device_model", Shape::Text),
+    ("device_country", Shape::Text),
+    ("screen_height", Shape::Integer),
+    ("screen_width", Shape::Integer),
+    ("screen_dpi", Shape::Integer),
+    ("locale_language", Shape::Text),
+    ("locale_country", Shape::Text),
+    ("network_country", Shape::Text),
+    ("network_carrier", Shape::Text),
+    ("network_code", Shape::Text),
+    ("network_mobile_country_code", Shape::Text),
+    ("timezone_offset", Shape::Decimal), // hours; an integer on paper, but zones of half an hour exist
+    ("timezone_name", Shape::Text),
+    ("cpu_architecture", Shape::Text),
+    ("is_tablet", Shape::Bool),
+    ("supports_telephony", Shape::Bool),
+    ("has_nfc", Shape::Bool),
+    ("bluetooth_enabled", Shape::Bool),
+    ("bluetooth_version", Shape::Text),
+    ("radio_access_technology", Shape::Text),
+    ("application_name", Shape::Text),
+    ("application_version", Shape::Text),
+    ("application_package", Shape::Text),
+    ("android_sdk_level", Shape::Integer),
+    ("install_referrer", Shape::Text),
+    ("is_sandboxed", Shape::Bool),
+    ("apple_search_ads_attribution", Shape::MapOf(&Shape::TextMap)),
+    ("att_authorization_status", Shape::Text),
+    ("att_timestamp_unixtime_ms", Shape::Time),
+    ("push_token", Shape::Text),
+    ("limit_ad_tracking", Shape::Text), // text by the class, a boolean in its test
+    ("is_dst", Shape::Text),            // likewise
+];

@@ -1,0 +1,77 @@
+//! Keeps a received message ours: renews its visibility until dropped.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use metrics::Counter;
+use penstock_shared::queue::{Queue, QueueError, Receipt};
+use tokio::time::Instant;
+use tokio_util::{sync::DropGuard, task::TaskTracker};
+
+/// How leases are held.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseConfig {
+    /// How long a message is hidden at each renewal; renewed at half of it.
+    pub lease: Duration,
+    /// Renewed for this long at most. A message held longer is given up, so nothing is hidden for ever by a fault.
+    pub held_max: Duration,
+}
+
+/// The tasks that renew, and what they count.
+#[derive(Clone, Debug)]
+pub struct LeaseTasks {
+    /// Every renewing task belongs here.
+    pub tracker: TaskTracker,
+    /// Counts leases lost.
+    pub lost: Counter,
+}
+
+/// The right to settle one received message. Renewing ends when it is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    lost: Arc<AtomicBool>,
+    _renewing: DropGuard,
+}
+
+impl Lease {
+    /// Begins to renew; the task belongs to `tasks`.
+    pub fn hold(queue: Arc<dyn Queue>, receipt: Receipt, config: LeaseConfig, tasks: &LeaseTasks) -> Self {
+        let lost = Arc::new(AtomicBool::new(false));
+        let dropped = tokio_util::sync::CancellationToken::new();
+        let (marked, counter) = (lost.clone(), tasks.lost.clone());
+        let renewing = async move {
+            renew(queue, receipt, config).await;
+            marked.store(true, Ordering::Relaxed);
+            counter.increment(1);
+        };
+        let until = dropped.clone();
+        tasks.tracker.spawn(async move {
+            until.run_until_cancelled_owned(renewing).await;
+        });
+        Self { lost, _renewing: dropped.drop_guard() }
+    }
+
+    /// True once the message is known to be another's.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// Returns when the message is another's, or was held for too long.
+async fn renew(queue: Arc<dyn Queue>, receipt: Receipt, config: LeaseConfig) {
+    let begun = Instant::now();
+    while begun.elapsed() < config.held_max {
+        tokio::time::sleep(config.lease / 2).await;
+        match queue.renew(&receipt, config.lease).await {
+            Ok(()) => {}
+            Err(QueueError::LeaseLost) => break,
+            // Tried again at the next turn; by then half a lease is left.
+            Err(error) => tracing::debug!(%error, "could not renew a lease"),
+        }
+    }
+}
