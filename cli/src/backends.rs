@@ -13,7 +13,9 @@ use penstock_shared::{
         sqs::{SqsQueue, SqsQueueConfig},
     },
     spill::{Spill, folder::FolderSpill, s3::S3Spill},
-    subscription::{SubscriptionStore, dynamodb::DynamoSubscriptionStore, embedded::EmbeddedSubscriptionStore},
+    subscription::{
+        SubscriptionStore, dynamodb::DynamoSubscriptionStore, embedded::EmbeddedSubscriptionStore,
+    },
 };
 
 /// Which backends, and where.
@@ -76,6 +78,12 @@ impl BackendConfig {
         }
     }
 
+    /// Everything embedded, in a folder.
+    pub(crate) fn embedded(folder: &std::path::Path) -> Self {
+        let settings = &mut Settings::new(penstock_shared::config::Sources::default());
+        Self { data_dir: folder.to_owned(), ..Self::read(settings, true) }
+    }
+
     /// The folder of the embedded backends; `None` when none is used.
     pub(crate) fn data_dir(&self) -> Option<&std::path::Path> {
         let embedded = self.queue == QueueKind::Embedded || self.store == StoreKind::Embedded;
@@ -87,7 +95,8 @@ impl BackendConfig {
     /// # Errors
     /// When the database file cannot be opened.
     pub(crate) async fn open(&self, clock: Clock, needs_store: bool) -> Result<Backends, DatabaseError> {
-        let needs_database = self.queue == QueueKind::Embedded || (needs_store && self.store == StoreKind::Embedded);
+        let needs_database =
+            self.queue == QueueKind::Embedded || (needs_store && self.store == StoreKind::Embedded);
         let database =
             if needs_database { Some(Database::open(&self.data_dir.join("penstock.db"))?) } else { None };
         let needs_aws = self.queue != QueueKind::Embedded || self.store != StoreKind::Embedded;
@@ -102,16 +111,25 @@ impl BackendConfig {
                     call_timeout: self.call_timeout,
                     ..SqsQueueConfig::default()
                 };
-                let queue = |url: &str| -> Arc<dyn Queue> { Arc::new(SqsQueue::new(client.clone(), url, clock, config)) };
+                let queue = |url: &str| -> Arc<dyn Queue> {
+                    Arc::new(SqsQueue::new(client.clone(), url, clock, config))
+                };
                 let s3 = aws::s3_client(aws, &ClientSettings { attempts_max: 2, ..clients });
-                let spill = S3Spill::new(s3, spill_bucket, spill_prefix, self.call_timeout.max(Duration::from_secs(30)));
+                let spill = S3Spill::new(
+                    s3,
+                    spill_bucket,
+                    spill_prefix,
+                    self.call_timeout.max(Duration::from_secs(30)),
+                );
                 (Queues { main: queue(main), retry: queue(retry), dead: queue(dead) }, Arc::new(spill))
             }
             (_, _, Some(database)) => {
                 let spill = FolderSpill::new(self.data_dir.join("spill"));
                 (self.embedded_queues(database, clock), Arc::new(spill))
             }
-            _ => unreachable!("the database is open when the queue is embedded, and AWS is set up when it is not"),
+            _ => unreachable!(
+                "the database is open when the queue is embedded, and AWS is set up when it is not"
+            ),
         };
         let subscriptions: Option<Arc<dyn SubscriptionStore>> = match (&self.store, &aws, &database) {
             (StoreKind::Dynamodb { table }, Some(aws), _) => {
@@ -133,7 +151,11 @@ impl BackendConfig {
             };
             Arc::new(EmbeddedQueue::open(database.clone(), clock, name, config))
         };
-        Queues { main: queue("main", Some("dead")), retry: queue("retry", Some("dead")), dead: queue("dead", None) }
+        Queues {
+            main: queue("main", Some("dead")),
+            retry: queue("retry", Some("dead")),
+            dead: queue("dead", None),
+        }
     }
 }
 

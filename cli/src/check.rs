@@ -10,7 +10,9 @@ use penstock_shared::partner::RouteAction;
 
 /// Check a partner.toml as a whole: every mistake at once, with line, column and what was meant.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  penstock check partner.toml\n  penstock check fixtures/partners/iterable.toml && echo fine")]
+#[command(
+    after_help = "Examples:\n  penstock check partner.toml\n  penstock check fixtures/partners/iterable.toml && echo fine"
+)]
 pub(crate) struct CheckArgs {
     /// The file.
     #[arg(value_name = "FILE")]
@@ -26,7 +28,9 @@ pub(crate) fn run(args: &CheckArgs) -> ExitStatus {
             for route in &partner.routes {
                 let takes = format!("{:?}", route.takes).to_lowercase();
                 match &route.action {
-                    RouteAction::Drop(reason) => println!("  {:<24} {takes:<13} dropped: {reason}", route.name),
+                    RouteAction::Drop(reason) => {
+                        println!("  {:<24} {takes:<13} dropped: {reason}", route.name)
+                    }
                     RouteAction::Call(call) => println!(
                         "  {:<24} {takes:<13} {} {} (up to {} a call)",
                         route.name, call.method, call.path.0.source, call.batch.items_max

@@ -20,8 +20,10 @@ const MASK: &str = "[redacted]";
 
 /// Print the exact HTTP requests that messages become, as JSON lines; send nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Each line is {\"call\": …} or {\"unsent\": …}. Secrets are shown as [redacted]; audiences count as connected.\n\n\
-Examples:\n  penstock preview --partner partner.toml message.json\n  penstock preview --partner fixtures/partners/iterable.toml fixtures/messages | head -3")]
+#[command(
+    after_help = "Each line is {\"call\": …} or {\"unsent\": …}. Secrets are shown as [redacted]; audiences count as connected.\n\n\
+Examples:\n  penstock preview --partner partner.toml message.json\n  penstock preview --partner fixtures/partners/iterable.toml fixtures/messages | head -3"
+)]
 pub(crate) struct PreviewArgs {
     /// The integration.
     #[arg(long, value_name = "FILE", env = "PENSTOCK_PARTNER")]

@@ -12,7 +12,9 @@ use penstock_shared::{
     shutdown,
     telemetry::{self, IngressMetrics, MetricsHandle, WorkerMetrics},
 };
-use penstock_worker::{config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program};
+use penstock_worker::{
+    config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -175,7 +177,8 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
             return Ok(Err(Refused(ExitStatus::Unavailable)));
         }
     };
-    let listener = if role.has_ingress() { Some(bind(configured.ingress.listen, "--listen").await?) } else { None };
+    let listener =
+        if role.has_ingress() { Some(bind(configured.ingress.listen, "--listen").await?) } else { None };
     let admin = bind(configured.admin, "--admin").await?;
     let metrics = telemetry::install().context("cannot set up metrics")?;
     let parts = Parts { partner, program, backends, clock, metrics };
@@ -244,7 +247,13 @@ impl Service {
                 Some((deps, config))
             }
         };
-        Ok(Self { ingress: listener.map(|listener| (front, ingress, listener)), worker, admin, metrics, ledger })
+        Ok(Self {
+            ingress: listener.map(|listener| (front, ingress, listener)),
+            worker,
+            admin,
+            metrics,
+            ledger,
+        })
     }
 
     /// Serves until `stop`, then drains: the ingress first, so that what it accepted can still be delivered.
@@ -290,5 +299,8 @@ async fn serve_probes(
     let Some(listener) = listener else { return };
     let readiness: ReadinessCheck =
         Arc::new(move || Readiness::new().check("draining", !stop.is_cancelled(), "the worker is stopping"));
-    tokio::join!(admin::serve(listener, readiness, metrics.clone(), done.clone()), metrics.keep_up(done.clone()));
+    tokio::join!(
+        admin::serve(listener, readiness, metrics.clone(), done.clone()),
+        metrics.keep_up(done.clone())
+    );
 }

@@ -36,7 +36,8 @@ impl Letter {
     }
 
     pub(super) fn fits(&self, filter: &Filter) -> bool {
-        self.requests().iter().any(|request| fits(request, filter)) || (self.pack.is_none() && filter.reason.is_none() && filter.account.is_none())
+        self.requests().iter().any(|request| fits(request, filter))
+            || (self.pack.is_none() && filter.reason.is_none() && filter.account.is_none())
     }
 }
 
@@ -44,9 +45,10 @@ impl Letter {
 pub(super) fn reasons(request: &PackedRequest) -> Vec<(String, usize, String)> {
     let mut reasons: Vec<(String, usize, String)> = Vec::new();
     let mut add = |reason: Option<&DeadReason>| {
-        let (code, detail) = reason.map_or((POISON, "received again and again without being settled"), |reason| {
-            (reason.code.as_str(), reason.detail.as_str())
-        });
+        let (code, detail) = reason
+            .map_or((POISON, "received again and again without being settled"), |reason| {
+                (reason.code.as_str(), reason.detail.as_str())
+            });
         match reasons.iter_mut().find(|(known, _, _)| known == code) {
             Some((_, items, _)) => *items += 1,
             None => reasons.push((code.to_owned(), 1, detail.to_owned())),

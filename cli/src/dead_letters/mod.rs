@@ -21,9 +21,11 @@ use crate::{
 
 /// Look at what was set aside with a reason, and send it back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  penstock dead-letters list\n  penstock dead-letters list --reason refused --json\n  \
+#[command(
+    after_help = "Examples:\n  penstock dead-letters list\n  penstock dead-letters list --reason refused --json\n  \
 penstock dead-letters show 3f9c2ab41d07\n  penstock dead-letters redrive --account 1001 --dry-run\n  \
-penstock dead-letters redrive --reason gone")]
+penstock dead-letters redrive --reason gone"
+)]
 pub(crate) struct DeadLettersArgs {
     #[command(subcommand)]
     verb: Verb,

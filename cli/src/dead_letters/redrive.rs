@@ -74,8 +74,12 @@ fn part(requests: &[PackedRequest], filter: &Filter, now_ms: i64) -> (Pack, Pack
                 back.requests.push(anew);
             }
             Pending::Items(items) => {
-                let (go, stay): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|item| item_fits(item, filter));
-                let anew = |item: PendingItem| PendingItem { redriven_at_ms: Some(now_ms), ..PendingItem::untried(item.address) };
+                let (go, stay): (Vec<_>, Vec<_>) =
+                    items.iter().cloned().partition(|item| item_fits(item, filter));
+                let anew = |item: PendingItem| PendingItem {
+                    redriven_at_ms: Some(now_ms),
+                    ..PendingItem::untried(item.address)
+                };
                 let go = Pending::Items(go.into_iter().map(anew).collect());
                 back.requests.push(PackedRequest { pending: go, ..request.clone() });
                 if !stay.is_empty() {

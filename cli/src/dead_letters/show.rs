@@ -19,7 +19,11 @@ pub(super) fn list(letters: &[Letter], filter: &Filter, as_json: bool) -> io::Re
     let mut out = io::stdout().lock();
     let fitting: Vec<&Letter> = letters.iter().filter(|letter| letter.fits(filter)).collect();
     if !as_json && !fitting.is_empty() {
-        writeln!(out, "{:<13} {:<25} {:<12} {:<13} {:>5}  REASON", "ID", "SINCE", "ACCOUNT", "KIND", "ITEMS")?;
+        writeln!(
+            out,
+            "{:<13} {:<25} {:<12} {:<13} {:>5}  REASON",
+            "ID", "SINCE", "ACCOUNT", "KIND", "ITEMS"
+        )?;
     }
     for letter in &fitting {
         if letter.pack.is_none() {
@@ -27,7 +31,14 @@ pub(super) fn list(letters: &[Letter], filter: &Filter, as_json: bool) -> io::Re
             if as_json {
                 writeln!(out, "{}", json!({ "id": id, "reason": "pack_unreadable", "bytes": bytes }))?;
             } else {
-                writeln!(out, "{id:<13} {:<25} {:<12} {:<13} {:>5}  pack_unreadable", since(letter), "-", "-", "-")?;
+                writeln!(
+                    out,
+                    "{id:<13} {:<25} {:<12} {:<13} {:>5}  pack_unreadable",
+                    since(letter),
+                    "-",
+                    "-",
+                    "-"
+                )?;
             }
         }
         for request in letter.requests().iter().filter(|request| fits(request, filter)) {
@@ -37,7 +48,10 @@ pub(super) fn list(letters: &[Letter], filter: &Filter, as_json: bool) -> io::Re
                 } else {
                     let kind = request.kind.map_or("unsorted", |kind| kind.label());
                     let (id, since, account) = (&letter.id, since(letter), request.account.to_string());
-                    writeln!(out, "{id:<13} {since:<25} {account:<12} {kind:<13} {items:>5}  {code}: {detail}")?;
+                    writeln!(
+                        out,
+                        "{id:<13} {since:<25} {account:<12} {kind:<13} {items:>5}  {code}: {detail}"
+                    )?;
                 }
             }
         }
@@ -47,7 +61,8 @@ pub(super) fn list(letters: &[Letter], filter: &Filter, as_json: bool) -> io::Re
 }
 
 fn since(letter: &Letter) -> String {
-    jiff::Timestamp::from_millisecond(letter.message.sent_at_ms).map_or_else(|_| "-".into(), |time| time.to_string())
+    jiff::Timestamp::from_millisecond(letter.message.sent_at_ms)
+        .map_or_else(|_| "-".into(), |time| time.to_string())
 }
 
 fn json_line(letter: &Letter, request: &PackedRequest, code: &str, items: usize, detail: &str) -> Value {
@@ -67,7 +82,9 @@ fn json_line(letter: &Letter, request: &PackedRequest, code: &str, items: usize,
 /// One letter as indented JSON.
 pub(super) async fn one(letters: &[Letter], id: &str, spill: &dyn Spill) -> io::Result<ExitStatus> {
     let Some(letter) = letters.iter().find(|letter| letter.id == id) else {
-        eprintln!("error: there is no dead letter `{id}`; `penstock dead-letters list` shows those there are");
+        eprintln!(
+            "error: there is no dead letter `{id}`; `penstock dead-letters list` shows those there are"
+        );
         return Ok(ExitStatus::Failed);
     };
     let mut requests = Vec::new();
@@ -83,7 +100,9 @@ pub(super) async fn one(letters: &[Letter], id: &str, spill: &dyn Spill) -> io::
 fn shown(request: &PackedRequest, body: &Value) -> Value {
     let pending = match &request.pending {
         Pending::All => json!("all"),
-        Pending::SetAside(reason) => json!({ "set_aside": reason.code, "detail": reason.detail, "at_ms": reason.at_ms }),
+        Pending::SetAside(reason) => {
+            json!({ "set_aside": reason.code, "detail": reason.detail, "at_ms": reason.at_ms })
+        }
         Pending::Items(items) => items
             .iter()
             .map(|item| {
