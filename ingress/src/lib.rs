@@ -10,7 +10,6 @@ pub mod config;
 mod connection;
 mod core;
 mod health;
-mod mint;
 mod packer;
 mod quarantine;
 mod router;

@@ -2,8 +2,9 @@
 
 use minijinja::Value;
 use penstock_shared::{
-    firehose::{Dsr, Event, Fields, Membership, Request, SubscriptionRequest},
+    firehose::{Account, Dsr, Event, Fields, Membership, Request, SubscriptionRequest},
     ids::{ItemKey, Pod},
+    partner::Setting,
     subscription::Subscription,
 };
 
@@ -32,9 +33,9 @@ pub(crate) struct RequestContext {
 pub(crate) type Context = Record;
 
 impl RequestContext {
-    pub(crate) fn new(request: &Request, pod: &Pod, received_at_ms: i64) -> Self {
+    pub(crate) fn new(request: &Request, pod: &Pod, received_at_ms: i64, declared: &[Setting]) -> Self {
         let account = account(request.account.id, pod);
-        let settings = settings(&request.account.settings);
+        let settings = account_settings(&request.account, declared);
         let mut message = Record::default();
         message.set("id", Value::from(request.id.clone()));
         message.set("type", Value::from(request.kind.wire()));
@@ -163,6 +164,20 @@ fn user(fields: &Fields) -> Value {
         user.set("device_identities", from_json(devices));
     }
     user.into_value()
+}
+
+/// The account's settings; a blank one has its declared default.
+fn account_settings(account: &Account, declared: &[Setting]) -> Value {
+    let mut record = Record::default();
+    for (id, value) in &account.settings {
+        record.set(id.as_str(), value.as_deref().map_or_else(|| Value::from(()), Value::from));
+    }
+    for setting in declared.iter().filter(|setting| account.text(&setting.id).is_none()) {
+        if let Some(default) = &setting.default {
+            record.set(setting.id.as_str(), from_json(default));
+        }
+    }
+    record.into_value()
 }
 
 fn settings<'a, M>(settings: M) -> Value

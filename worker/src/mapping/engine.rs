@@ -4,20 +4,16 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, value::Kwargs};
+use minijinja::{
+    Environment, Error, ErrorKind, State, UndefinedBehavior, Value,
+    value::{Kwargs, Rest},
+};
 use penstock_shared::ids::hex;
 
-use super::value::{ExactNumber, from_json};
+use super::value::{ExactNumber, Record, from_json};
 
 /// Instructions and produced data one evaluation may use: thousands of times what a mapping leaf needs.
 const FUEL: u64 = 200_000;
-
-/// Filters of our own.
-pub(crate) const FILTERS: [&str; 8] =
-    ["boolean", "digits", "fromjson", "integer", "iso8601", "number", "seconds", "sha256"];
-
-/// Functions of our own.
-pub(crate) const FUNCTIONS: [&str; 3] = ["device_identity", "identity", "partner_identity"];
 
 /// The one environment: it holds no data, so every partner and every evaluation shares it.
 pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -25,9 +21,10 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_undefined_behavior(UndefinedBehavior::Chainable);
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(100);
-    engine
-        .add_filter("sha256", |text: String| hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()));
-    engine.add_filter("digits", |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>());
+    engine.add_filter("sha256", sha256);
+    engine.add_filter("digits", digits);
+    engine.add_filter("scalars", scalars);
+    engine.add_filter("without", without);
     engine.add_filter("seconds", seconds);
     engine.add_filter("iso8601", iso8601);
     engine.add_filter("integer", integer);
@@ -45,67 +42,6 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     });
     engine
 });
-
-/// True for a filter expressions may use.
-pub(crate) fn is_filter(name: &str) -> bool {
-    FILTERS.contains(&name) || BUILT_IN_FILTERS.contains(&name)
-}
-
-/// minijinja's own filters, as of 3.1 with `builtins`.
-const BUILT_IN_FILTERS: [&str; 52] = [
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "center",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "filesizeformat",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "truncate",
-    "unique",
-    "upper",
-    "urlencode",
-    "zip",
-];
 
 fn wrong(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidOperation, what)
@@ -127,6 +63,64 @@ fn text_of(value: &Value) -> Option<String> {
 
 fn millis_of(value: &Value) -> Result<i64, Error> {
     value.as_i64().ok_or_else(|| wrong("milliseconds since 1970 are meant"))
+}
+
+/// An empty text has no hash, so that nobody's address never becomes one.
+fn sha256(value: Value) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let text = text_of(&value).ok_or_else(|| wrong("text is meant"))?;
+    if text.is_empty() {
+        return Ok(Value::UNDEFINED);
+    }
+    Ok(Value::from(hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())))
+}
+
+/// A text's digits, and the characters in `keep`.
+fn digits(value: Value, keep: Option<String>) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let keep = keep.unwrap_or_default();
+    let text = text_of(&value).ok_or_else(|| wrong("text is meant"))?;
+    Ok(Value::from(text.chars().filter(|c| c.is_ascii_digit() || keep.contains(*c)).collect::<String>()))
+}
+
+/// An object whose texts that read exactly as a decimal number, or as true or false, became such.
+fn scalars(value: Value) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let mut record = Record::default();
+    for key in value.try_iter()? {
+        let item = value.get_item(&key)?;
+        let typed = match item.as_str() {
+            Some("true") => Value::from(true),
+            Some("false") => Value::from(false),
+            Some(text) => match serde_json::from_str::<serde_json::Number>(text) {
+                Ok(number) if finite(text).is_some() => from_json(&serde_json::Value::Number(number)),
+                _ => item,
+            },
+            None => item,
+        };
+        record.set(key.to_string(), typed);
+    }
+    Ok(record.into_value())
+}
+
+/// An object without those members.
+fn without(value: Value, names: Rest<String>) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let mut record = Record::default();
+    for key in value.try_iter()? {
+        if !names.iter().any(|name| key.as_str() == Some(name)) {
+            record.set(key.to_string(), value.get_item(&key)?);
+        }
+    }
+    Ok(record.into_value())
 }
 
 /// Whole seconds of milliseconds.
@@ -193,12 +187,12 @@ fn boolean(value: Value) -> Result<Value, Error> {
     }
 }
 
-/// JSON inside text, such as a push payload; undefined when the text is no JSON (protocol.md trap 58).
-fn fromjson(value: Value) -> Value {
+/// JSON inside text, such as a push payload; what is not text stays as it is (protocol.md trap 58).
+fn fromjson(value: Value) -> Result<Value, Error> {
     match value.as_str().map(serde_json::from_str::<serde_json::Value>) {
-        Some(Ok(json)) => from_json(&json),
-        Some(Err(_)) => Value::UNDEFINED,
-        None => value,
+        Some(Ok(json)) => Ok(from_json(&json)),
+        Some(Err(_)) => Err(wrong("JSON text is meant")),
+        None => Ok(value),
     }
 }
 
@@ -221,4 +215,27 @@ fn pick(state: &State<'_, '_>, list: &str, kind: Option<&str>, kwargs: &Kwargs) 
         }
     }
     Ok(Value::UNDEFINED)
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_shared::partner::{FILTERS, FUNCTIONS};
+
+    use super::*;
+
+    #[test]
+    fn every_filter_and_function_that_partner_toml_allows_is_there() {
+        for filter in FILTERS {
+            let unknown =
+                ENGINE.compile_expression_owned(format!("1 | {filter}")).unwrap().eval(Value::UNDEFINED);
+            assert_ne!(unknown.err().map(|e| e.kind()), Some(ErrorKind::UnknownFilter), "{filter}");
+        }
+        for function in FUNCTIONS {
+            let unknown = ENGINE
+                .compile_expression_owned(format!("{function}('email')"))
+                .unwrap()
+                .eval(Value::UNDEFINED);
+            assert_ne!(unknown.err().map(|e| e.kind()), Some(ErrorKind::UnknownFunction), "{function}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use penstock_shared::{
         SubscriptionRequest,
     },
     ids::{AccountId, Address, ItemIdentity, ItemKey},
+    mint::mint,
     pack::PackedRequest,
     partner::{Setting, Takes},
     subscription::{Subscription, SubscriptionChange, SubscriptionKey, SubscriptionState},
@@ -58,7 +59,12 @@ impl Splitter {
         let planning = Planning {
             packed,
             request: &request,
-            context: RequestContext::new(&request, &packed.pod, packed.received_at_ms),
+            context: RequestContext::new(
+                &request,
+                &packed.pod,
+                packed.received_at_ms,
+                &self.partner.account_settings,
+            ),
             settings: fingerprint(&request),
             message_ms: request.timestamp_ms.unwrap_or(packed.received_at_ms),
         };
@@ -268,6 +274,7 @@ impl Splitter {
         wanted: &Wanted,
     ) -> Planned {
         let key = subscription_key(planning, change.audience_id);
+        let change = &self.with_minted(&key, change);
         let applied =
             match self.subscriptions.store.apply(&stored_change(&key, change, planning.message_ms)).await {
                 Ok(applied) => applied,
@@ -294,6 +301,17 @@ impl Splitter {
         context::subscription(&mut variables, change, Some(&applied.current));
         let duty = Some(SubscriptionDuty { key, change: duty });
         self.lane(planning, Takes::Subscription, item_key, variables, &item.raw, duty)
+    }
+
+    /// The first request of a subscription goes out before mParticle has our answer to it, so it lacks the hidden
+    /// settings that we make; later ones bring them along.
+    fn with_minted(&self, key: &SubscriptionKey, change: &SubscriptionRequest) -> SubscriptionRequest {
+        let mut change = change.clone();
+        for id in self.partner.minted_settings() {
+            let minted = || Some(mint(&key.pod, key.account, key.audience_id, id));
+            change.settings.entry(id.to_owned()).or_insert_with(minted);
+        }
+        change
     }
 
     /// A data subject request is never filtered: what nobody takes is for a person to see (protocol.md 3.5).
