@@ -11,8 +11,15 @@ use super::stats::{Counted, Tally, key_digest};
 /// The sandbox's state beside its counters.
 #[derive(Debug, Default)]
 pub(crate) struct Sandbox {
-    /// Name and key of each list, and the id it was given.
-    lists: BTreeMap<(String, Option<String>), String>,
+    /// What each list is known by, and the id it was given.
+    lists: BTreeMap<ListIdentity, String>,
+}
+
+/// What a list is known by: its key, so that a renamed one stays the same list; its name if it has no key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ListIdentity {
+    Key(String),
+    Name(String),
 }
 
 /// What a path is for.
@@ -90,13 +97,12 @@ impl Sandbox {
         }
     }
 
-    /// The same name and key give the same list, in this run and any other.
+    /// The same key gives the same list, in this run and any other.
     fn create_list(&mut self, body: &Value) -> Reply {
-        let (name, key) = (key_text(body.get("name")), key_text(body.get("key")));
-        if name.is_none() && key.is_none() {
+        let key = key_text(body.get("key")).map(ListIdentity::Key);
+        let Some(identity) = key.or_else(|| key_text(body.get("name")).map(ListIdentity::Name)) else {
             return Reply::new(400, json!({ "error": "a list needs a name or a key" }));
-        }
-        let identity = (name.unwrap_or_default(), key);
+        };
         let known = self.lists.contains_key(&identity);
         let digest = key_digest(&format!("{identity:?}"));
         let id = self.lists.entry(identity).or_insert_with(|| format!("L-{digest:016x}"));
