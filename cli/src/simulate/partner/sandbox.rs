@@ -11,8 +11,15 @@ use super::stats::{Counted, Tally, key_digest};
 /// The sandbox's state beside its counters.
 #[derive(Debug, Default)]
 pub(crate) struct Sandbox {
-    /// Key, or name, of each list, and the id it was given.
-    lists: BTreeMap<String, String>,
+    /// What each list is known by, and the id it was given.
+    lists: BTreeMap<ListIdentity, String>,
+}
+
+/// What a list is known by: its key, so that a renamed one stays the same list; its name if it has no key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ListIdentity {
+    Key(String),
+    Name(String),
 }
 
 /// What a path is for.
@@ -90,14 +97,15 @@ impl Sandbox {
         }
     }
 
-    /// The same key, or without one the same name, gives the same list, in this run and any other. A call that comes
-    /// again is known by its idempotency key.
+    /// The same key gives the same list, in this run and any other. A call that comes again is known by its
+    /// idempotency key.
     fn create_list(&mut self, body: &Value, headers: &HeaderMap) -> Reply {
-        let Some(identity) = key_text(body.get("key")).or_else(|| key_text(body.get("name"))) else {
+        let key = key_text(body.get("key")).map(ListIdentity::Key);
+        let Some(identity) = key.or_else(|| key_text(body.get("name")).map(ListIdentity::Name)) else {
             return Reply::new(400, json!({ "error": "a list needs a name or a key" }));
         };
         let known = self.lists.contains_key(&identity);
-        let digest = key_digest(&identity);
+        let digest = key_digest(&format!("{identity:?}"));
         let call =
             headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map_or(digest, key_digest);
         let id = self.lists.entry(identity).or_insert_with(|| format!("L-{digest:016x}"));
