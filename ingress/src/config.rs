@@ -17,8 +17,6 @@ pub struct IngressConfig {
     pub pod: Pod,
     /// Where mParticle's calls arrive.
     pub listen: SocketAddr,
-    /// Where probes and metrics are answered.
-    pub admin_listen: SocketAddr,
     /// Who may send data.
     pub auth: AuthConfig,
     /// What one call may be.
@@ -96,13 +94,18 @@ pub struct StoppingConfig {
     pub drain_deadline: Duration,
 }
 
+impl Default for IngressConfig {
+    fn default() -> Self {
+        Self::read(&mut Settings::new(penstock_shared::config::Sources::default()))
+    }
+}
+
 impl IngressConfig {
     /// Reads the settings `pod` and `ingress.…`.
     pub fn read(settings: &mut Settings<'_>) -> Self {
         let config = Self {
             pod: settings.parsed("pod", Pod::new("us1").expect("a pod's name"), Pod::new),
             listen: settings.address("ingress.listen", ([0, 0, 0, 0], 8080).into()),
-            admin_listen: settings.address("ingress.admin_listen", ([127, 0, 0, 1], 9090).into()),
             auth: AuthConfig::read(settings),
             calls: CallLimits::read(settings),
             packing: PackingConfig::read(settings),
@@ -112,9 +115,7 @@ impl IngressConfig {
             },
         };
         if config.auth.no_auth && !config.auth.tokens.is_empty() {
-            settings.disagree(
-                "ingress.no_auth lets everyone in although ingress.tokens is given; drop one of the two",
-            );
+            settings.disagree("no_auth lets everyone in although tokens are given; drop one of the two");
         }
         if config.packing.linger_max * 2 > config.calls.answer_budget {
             settings
@@ -132,8 +133,8 @@ impl IngressConfig {
 impl AuthConfig {
     fn read(settings: &mut Settings<'_>) -> Self {
         Self {
-            tokens: settings.secrets("ingress.tokens"),
-            no_auth: settings.flag("ingress.no_auth", false),
+            tokens: settings.secrets("tokens"),
+            no_auth: settings.flag("no_auth", false),
             bearer: settings.choice(
                 "ingress.bearer",
                 "refuse",
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn settings_that_disagree_are_refused_together() {
-        let file = "[ingress]\ntokens = [\"t\"]\nno_auth = true\nanswer_budget_ms = 8\nbytes_in_flight_max = 1000000\n";
+        let file = "tokens = [\"t\"]\nno_auth = true\n[ingress]\nanswer_budget_ms = 8\nbytes_in_flight_max = 1000000\n";
         let mut settings = Settings::new(Sources { file: Some(("p.toml", file)), ..Sources::default() });
         IngressConfig::read(&mut settings);
         assert_eq!(settings.finish().unwrap_err().0.len(), 3);

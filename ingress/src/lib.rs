@@ -175,11 +175,11 @@ async fn drive(
 
 fn warn_of_access(config: &IngressConfig, access: &auth::Access) {
     if config.auth.no_auth {
-        tracing::warn!("ingress.no_auth is set: everyone who reaches this address can send data");
+        tracing::warn!("no_auth is set: everyone who reaches this address can send data");
     } else if !access.can_judge() {
         tracing::error!(
-            "no token is configured: data is answered 503 until ingress.tokens is set (PENSTOCK_INGRESS_TOKENS, or \
-             PENSTOCK_INGRESS_TOKENS_FILE)"
+            "no token is configured: data is answered 503 until PENSTOCK_TOKENS, or \
+             PENSTOCK_TOKENS_FILE, is set"
         );
     }
 }
