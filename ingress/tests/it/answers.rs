@@ -240,7 +240,7 @@ async fn trap_80_a_repeated_subscription_has_the_same_hidden_settings() {
     let running = Running::start().await;
     let settings = |answer: crate::client::Answer| answer.json()["audience_subscription_settings"].clone();
     let first = settings(running.post(SUBSCRIPTION).await);
-    assert_eq!(first["list_key"].as_str().unwrap().len(), 32);
+    assert_eq!(first["listKey"].as_str().unwrap().len(), 32);
     assert_eq!(settings(running.post(SUBSCRIPTION).await), first);
     let other = String::from_utf8(SUBSCRIPTION.into()).unwrap().replace("501", "502");
     assert_ne!(settings(running.post(other.as_bytes()).await), first);

@@ -1,6 +1,6 @@
 //! A running ingress, and what it stored.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use penstock_ingress::{Deps, IngressConfig, PartnerAnswers, RunError};
@@ -9,6 +9,7 @@ use penstock_shared::{
     config::{Settings, Sources},
     database::Database,
     pack::{Pack, PackedBody, PackedRequest},
+    partner,
     queue::{
         Queue, Queues,
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
@@ -47,7 +48,7 @@ pub(crate) struct Running {
 
 /// The defaults, one token, and time enough for a busy machine: a test that is about a deadline sets it.
 pub(crate) fn config() -> IngressConfig {
-    let file = "[ingress]\ntokens = [\"sesame\"]\nanswer_budget_ms = 8000\n";
+    let file = "tokens = [\"sesame\"]\n[ingress]\nanswer_budget_ms = 8000\n";
     let mut settings = Settings::new(Sources { file: Some(("test", file)), ..Sources::default() });
     let config = IngressConfig::read(&mut settings);
     settings.finish().unwrap();
@@ -73,14 +74,11 @@ impl Running {
         let spill: Arc<dyn Spill> = Arc::new(FolderSpill::new(folder.path().join("spill")));
         let (recorder, metrics_handle) = local_recorder();
         let metrics = metrics::with_local_recorder(&recorder, IngressMetrics::new);
-        let document = serde_json::json!({ "sdk_version": "3.2.0", "name": "Sandbox" });
+        let partner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/partners/sandbox.toml");
         let deps = Deps {
             queues: Queues { main: main.clone(), retry: queue("retry"), dead: dead.clone() },
             spill: spill.clone(),
-            partner: PartnerAnswers {
-                registration: document.as_object().unwrap().clone(),
-                minted: vec!["list_key".into()],
-            },
+            partner: PartnerAnswers::from(&partner::load(&partner).unwrap()),
             clock,
             seed: 1,
             metrics,
