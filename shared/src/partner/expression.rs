@@ -53,3 +53,19 @@ pub enum Mapping {
         item: Box<Mapping>,
     },
 }
+
+impl Mapping {
+    /// Adds every expression in it to `found`.
+    pub(super) fn collect<'a>(&'a self, found: &mut Vec<&'a Expr>) {
+        match self {
+            Self::Object(members) => members.iter().for_each(|(_, member)| member.collect(found)),
+            Self::Array(elements) => elements.iter().for_each(|element| element.collect(found)),
+            Self::Expr(expr) => found.push(expr),
+            Self::Each { list, item, .. } => {
+                found.push(list);
+                item.collect(found);
+            }
+            Self::Literal(_) | Self::Raw => {}
+        }
+    }
+}

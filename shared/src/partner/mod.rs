@@ -6,19 +6,38 @@
 
 pub mod api;
 pub mod expression;
+mod field;
 pub mod limits;
+mod mapping;
 mod mistake;
+mod names;
+mod reader;
 pub mod registration;
 pub mod routes;
+mod scope;
+mod suggestion;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::{fs, path::Path};
 
 use serde_json::{Map, Value};
+use toml::de::DeTable;
 
 pub use api::{Api, Auth};
 pub use expression::{Expr, Mapping, Template};
 pub use limits::{Limits, RateLimit, Retry, RouteLimits};
 pub use mistake::{LoadError, Mistake, Mistakes};
-pub use registration::{Setting, SettingKind};
+pub use registration::{Broken, Setting, SettingKind, check_succession};
 pub use routes::{Answer, Batch, Call, FailedList, ItemAnswers, Route, RouteAction, Takes, Verdict};
+pub use scope::{BUILTIN_FILTERS, BUILTIN_FUNCTIONS, FILTERS, FUNCTIONS, TESTS};
+
+use self::{
+    field::Field,
+    reader::{Reader, Table},
+    scope::{Place, Scope},
+};
 
 /// One partner, as its `partner.toml` describes it. Everything in it has been checked.
 #[derive(Clone, Debug)]
@@ -59,10 +78,37 @@ pub struct PartnerInfo {
     pub description: Option<String>,
 }
 
+/// Longest description of a partner, in characters: mParticle wants fewer than 230 (protocol.md 3.1).
+const DESCRIPTION_MAX: usize = 229;
+
 impl Partner {
     /// Every expression of the file, for a compiler that knows more of them than the reader does. Without templates.
     pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
-        std::iter::empty()
+        let mut found: Vec<&Expr> = self.api.headers.iter().map(|(_, expr)| expr).collect();
+        found.extend(self.auth.expressions());
+        found.extend(self.values.iter().map(|(_, expr)| expr));
+        self.routes.iter().for_each(|route| route.collect(&mut found));
+        found.into_iter()
+    }
+
+    /// Every template of the file.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.routes.iter().filter_map(Route::call).map(|call| &call.path)
+    }
+
+    /// The ids of the account settings that a message can't do without (protocol.md trap 38).
+    pub fn required_settings(&self) -> impl Iterator<Item = &str> {
+        self.account_settings.iter().filter(|setting| setting.required).map(|setting| setting.id.as_str())
+    }
+
+    /// The ids of the subscription settings whose values we make and give back (protocol.md 4.2).
+    pub fn minted_settings(&self) -> impl Iterator<Item = &str> {
+        self.subscription_settings.iter().filter(|setting| setting.mint).map(|setting| setting.id.as_str())
+    }
+
+    /// Whether a subscription route captures something, so that memberships may have to wait for it.
+    pub fn captures(&self) -> bool {
+        self.routes.iter().filter_map(Route::call).any(|call| !call.capture.is_empty())
     }
 }
 
@@ -70,9 +116,8 @@ impl Partner {
 ///
 /// # Errors
 /// When the file can't be read, or holds mistakes.
-pub fn load(path: &std::path::Path) -> Result<Partner, LoadError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
+pub fn load(path: &Path) -> Result<Partner, LoadError> {
+    let text = fs::read_to_string(path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
     Ok(parse(&text, &path.display().to_string())?)
 }
 
@@ -80,6 +125,90 @@ pub fn load(path: &std::path::Path) -> Result<Partner, LoadError> {
 ///
 /// # Errors
 /// Every mistake of the text at once.
-pub fn parse(_text: &str, file_name: &str) -> Result<Partner, Mistakes> {
-    Err(Mistakes::new(file_name, Vec::new()))
+pub fn parse(text: &str, file_name: &str) -> Result<Partner, Mistakes> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let reader = Reader::new(text, &errors);
+    let partner = read(&reader, document.get_ref(), file_name);
+    match partner.filter(|_| reader.is_clean()) {
+        Some(partner) => Ok(partner),
+        None => Err(Mistakes::new(file_name, reader.into_mistakes())),
+    }
+}
+
+fn read<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>, file_name: &str) -> Option<Partner> {
+    let keys = ["partner", "registration", "api", "auth", "limits", "retry", "values", "routes"];
+    let table = Table::open(reader, "", 0, document, &keys);
+    let info = table.required("partner", "a table with name and version").and_then(|it| read_info(&it));
+    let unnamed = PartnerInfo { name: String::new(), version: String::new(), description: None };
+    let registration = table
+        .required("registration", "what mParticle is told of the integration")
+        .and_then(|it| registration::read(&it, info.as_ref().unwrap_or(&unnamed)));
+    let api = table.required("api", "a table with base_url").and_then(|it| api::read(&it));
+    let auth = table
+        .required("auth", "how we prove who we are; kind = \"none\" if not at all")
+        .and_then(|it| api::read_auth(&it));
+    let limits = table.get("limits").map_or(Some(Limits::default()), |it| limits::read(&it));
+    let retry = table.get("retry").map_or(Some(Retry::default()), |it| limits::read_retry(&it));
+    let values = table.get("values").map(|it| read_values(&it)).unwrap_or_default();
+    let value_names: Vec<String> = values.iter().map(|(name, _)| name.clone()).collect();
+    let (routes, all_read) = table
+        .required("routes", "[[routes]], at least one")
+        .map_or((Vec::new(), false), |it| routes::read_all(&it, &value_names));
+    routes::check(reader, &routes, registration.as_ref(), all_read);
+    if let Some(registration) = &registration {
+        let captures = routes.iter().filter_map(|placed| placed.route.call()).flat_map(|call| &call.capture);
+        let declared = names::Declared {
+            account_settings: &registration.account_settings,
+            account_setting_places: &registration.account_setting_places,
+            subscription_settings: &registration.subscription_settings,
+            captured: all_read.then(|| captures.map(|(name, _)| name.as_str()).collect()),
+            permissions: registration.permissions(),
+        };
+        names::check(reader, &reader.take_uses(), &declared);
+    }
+    let registration = registration?;
+    Some(Partner {
+        file: file_name.to_owned(),
+        info: info?,
+        registration: registration.document,
+        account_settings: registration.account_settings,
+        subscription_settings: registration.subscription_settings,
+        api: api?,
+        auth: auth?,
+        limits: limits?,
+        retry: retry?,
+        values,
+        routes: routes.into_iter().map(|placed| placed.route).collect(),
+    })
+}
+
+fn read_info(field: &Field<'_>) -> Option<PartnerInfo> {
+    let table = field.table(&["name", "version", "description"])?;
+    let name =
+        table.required("name", "the partner's name").and_then(|it| it.filled_text(100, "the partner's name"));
+    let version = table
+        .required("version", "the integration's version, like \"1.0\"")
+        .and_then(|it| it.filled_text(40, "the integration's version"));
+    let description =
+        table.get("description").and_then(|it| it.filled_text(DESCRIPTION_MAX, "what customers should know"));
+    Some(PartnerInfo {
+        name: name?.to_owned(),
+        version: version?.to_owned(),
+        description: description.map(str::to_owned),
+    })
+}
+
+fn read_values(field: &Field<'_>) -> Vec<(String, Expr)> {
+    let mut values: Vec<(String, Expr)> = Vec::new();
+    for (name, field) in field.free_table().map(|table| table.fields()).unwrap_or_default() {
+        let scope = Scope::new(Place::Value).with(values.iter().map(|(name, _)| name.clone()));
+        let taken = scope.names().chain(scope::RESERVED.iter().copied()).any(|taken| taken == name);
+        if taken || !mapping::is_name(name) {
+            field.wrong_key(format!("`{name}` is not a free name; write a new one: letters, digits and _"));
+        }
+        if let Some(expr) = field.expr(&scope) {
+            values.push((name.to_owned(), expr));
+        }
+    }
+    values
 }

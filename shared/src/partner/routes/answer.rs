@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Expr;
+use super::super::{
+    Expr,
+    field::Field,
+    scope::{Place, Scope},
+};
 
 /// How to read a partner's answer. Tried in the order of the fields; what none decides goes by the general table.
 ///
@@ -85,4 +89,82 @@ impl Verdict {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.word() == word)
     }
+}
+
+impl Answer {
+    /// Adds every expression in it to `found`.
+    pub(in crate::partner) fn collect<'a>(&'a self, found: &mut Vec<&'a Expr>) {
+        found.extend(&self.outcome);
+        match &self.items {
+            ItemAnswers::Alike => {}
+            ItemAnswers::Each { list, outcome, reason } => {
+                found.extend([list, outcome].into_iter().chain(reason))
+            }
+            ItemAnswers::Failed(lists) => {
+                found.extend(lists.iter().flat_map(|list| [&list.list, &list.matches]))
+            }
+        }
+    }
+}
+
+/// Reads `answer`; `group` says whether the route groups its items.
+pub(super) fn read(field: &Field<'_>, grouped: bool) -> Option<Answer> {
+    let table = field.table(&["statuses", "outcome", "each", "failed"])?;
+    let own = grouped.then_some("group");
+    let scope = |place| Scope::new(place).with(own);
+    let statuses = table.get("statuses").map(|it| read_statuses(&it)).unwrap_or_default();
+    let outcome = table.get("outcome").and_then(|it| it.expr(&scope(Place::Answer)));
+    let (each, failed) = (table.get("each"), table.get("failed"));
+    if let Some(failed) = failed.as_ref().filter(|_| each.is_some()) {
+        failed.wrong_key("can't stand beside `answer.each`: results come in one way or the other");
+    }
+    let items = match (each, failed) {
+        (Some(each), _) => read_each(&each, &scope(Place::Answer), &scope(Place::Result)),
+        (None, Some(failed)) => {
+            let lists = failed.list().unwrap_or_default();
+            let (answer, sent) = (scope(Place::Answer), scope(Place::Sent));
+            Some(ItemAnswers::Failed(lists.iter().filter_map(|it| read_failed(it, &answer, &sent)).collect()))
+        }
+        (None, None) => None,
+    };
+    Some(Answer { statuses, outcome, items: items.unwrap_or_default() })
+}
+
+fn read_statuses(field: &Field<'_>) -> BTreeMap<u16, Verdict> {
+    let mut statuses = BTreeMap::new();
+    for (key, field) in field.free_table().map(|table| table.fields()).unwrap_or_default() {
+        let status = key.parse::<u16>().ok().filter(|status| key.len() == 3 && (200..=599).contains(status));
+        if status.is_none() {
+            field.wrong_key(format!("`{key}` is no status; write one from 200 to 599"));
+        }
+        if let Some((status, verdict)) = status.zip(verdict(&field)) {
+            statuses.insert(status, verdict);
+        }
+    }
+    statuses
+}
+
+fn verdict(field: &Field<'_>) -> Option<Verdict> {
+    field.word(&Verdict::ALL.map(|verdict| (verdict.word(), verdict)))
+}
+
+fn read_each(field: &Field<'_>, answer: &Scope, result: &Scope) -> Option<ItemAnswers> {
+    let table = field.table(&["list", "outcome", "reason"])?;
+    let list = table.required("list", "the list of results").and_then(|it| it.expr(answer));
+    let outcome = table
+        .required("outcome", "an expression like \"'delivered' if result.ok else 'reject'\"")
+        .and_then(|it| it.expr(result));
+    let reason = table.get("reason").and_then(|it| it.expr(result));
+    Some(ItemAnswers::Each { list: list?, outcome: outcome?, reason })
+}
+
+fn read_failed(field: &Field<'_>, answer: &Scope, sent: &Scope) -> Option<FailedList> {
+    let table = field.table(&["list", "match", "outcome", "reason"])?;
+    let list = table.required("list", "the list of what failed").and_then(|it| it.expr(answer));
+    let matches = table
+        .required("match", "what names an item in the list, like \"sent.email\"")
+        .and_then(|it| it.expr(sent));
+    let outcome = table.required("outcome", "reject, retry or another outcome").and_then(|it| verdict(&it));
+    let reason = table.get("reason").and_then(|it| it.filled_text(100, "why")).map(str::to_owned);
+    Some(FailedList { list: list?, matches: matches?, outcome: outcome?, reason })
 }

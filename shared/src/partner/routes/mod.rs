@@ -1,10 +1,15 @@
 //! `[[routes]]`: which items become which calls.
 
 mod answer;
+mod check;
+mod read;
 
 use std::time::Duration;
 
 pub use answer::{Answer, FailedList, ItemAnswers, Verdict};
+
+pub(super) use check::check;
+pub(super) use read::read_all;
 
 use super::{Expr, Mapping, RouteLimits, Template};
 
@@ -80,4 +85,43 @@ pub struct Batch {
     pub bytes_max: usize,
     /// How long the first item waits for company; at most 60 s.
     pub wait: Duration,
+}
+
+impl Takes {
+    /// All five.
+    pub const ALL: [Self; 5] =
+        [Self::Event, Self::Profile, Self::Membership, Self::Subscription, Self::Erasure];
+
+    /// The word that the file uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Profile => "profile",
+            Self::Membership => "membership",
+            Self::Subscription => "subscription",
+            Self::Erasure => "erasure",
+        }
+    }
+}
+
+impl Route {
+    /// The call it makes, unless it drops its items.
+    pub fn call(&self) -> Option<&Call> {
+        match &self.action {
+            RouteAction::Call(call) => Some(call),
+            RouteAction::Drop(_) => None,
+        }
+    }
+
+    /// Adds every expression in it to `found`.
+    pub(super) fn collect<'a>(&'a self, found: &mut Vec<&'a Expr>) {
+        found.extend(&self.when);
+        let Some(call) = self.call() else { return };
+        found.extend(&call.group);
+        for mapping in call.item.iter().chain(&call.body) {
+            mapping.collect(found);
+        }
+        found.extend(call.capture.iter().map(|(_, expr)| expr));
+        call.answer.collect(found);
+    }
 }
