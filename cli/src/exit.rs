@@ -13,6 +13,8 @@ pub(crate) enum ExitStatus {
     Usage,
     /// 69: something outside that it needs could not be reached.
     Unavailable,
+    /// 78: settings or partner.toml are wrong.
+    Config,
 }
 
 impl ExitStatus {
@@ -23,6 +25,7 @@ impl ExitStatus {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Unavailable => 69,
+            Self::Config => 78,
         }
     }
 }

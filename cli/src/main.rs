@@ -1,17 +1,38 @@
 //! The one binary: ingress, worker, both on one machine, and the tools around them.
 
+mod backends;
+mod check;
+mod dead_letters;
+mod demo;
 mod exit;
+mod preview;
 mod send;
+mod service;
+mod setup;
 mod simulate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-/// Receives mParticle's outbound calls and delivers them to a partner's API.
+use self::{
+    exit::ExitStatus,
+    service::{Role, ServiceArgs},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Receives mParticle's outbound calls and delivers them to a partner's API, without losing one.
 #[derive(Debug, Parser)]
-#[command(name = "penstock", version)]
+#[command(
+    name = "penstock",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 69 something needed cannot be reached, 78 bad configuration.\n\n\
+Examples:\n  penstock demo\n  penstock check partner.toml\n  PENSTOCK_TOKENS=secret penstock run --partner partner.toml\n  \
+penstock send --url http://127.0.0.1:8080/ --token secret message.json"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -19,11 +40,38 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run everything on this machine once, on sample messages, and show what happened.
+    Demo(demo::DemoArgs),
+    /// Run ingress and worker in one process.
+    #[command(
+        after_help = "Example:\n  PENSTOCK_TOKENS=secret penstock run --partner partner.toml --data-dir /var/lib/penstock"
+    )]
+    Run(ServiceArgs),
+    /// Run the ingress alone: takes mParticle's calls and stores them in the queue.
+    #[command(
+        after_help = "Example:\n  PENSTOCK_TOKENS=secret penstock ingress --partner partner.toml --queue sqs"
+    )]
+    Ingress(ServiceArgs),
+    /// Run the worker alone: delivers what the queue holds to the partner.
+    #[command(after_help = "Example:\n  penstock worker --partner partner.toml --queue sqs --store dynamodb")]
+    Worker(ServiceArgs),
+    /// Check a partner.toml.
+    Check(check::CheckArgs),
+    /// Show the exact HTTP requests messages become, without sending one.
+    Preview(preview::PreviewArgs),
     /// Send messages to an ingress as mParticle would.
     Send(send::SendArgs),
+    /// Look at what was set aside with a reason, and send it back.
+    DeadLetters(dead_letters::DeadLettersArgs),
     /// Play one of the two sides.
     #[command(subcommand)]
     Simulate(Simulate),
+    /// Print shell completions.
+    #[command(after_help = "Example:\n  penstock completions bash > /etc/bash_completion.d/penstock")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,29 +82,45 @@ enum Simulate {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let stop = CancellationToken::new();
-    let ended = match Cli::parse().verb {
-        Verb::Send(args) => send::run(args).await,
-        Verb::Simulate(Simulate::Partner(args)) => {
-            let interrupted = async {
-                // Without a handler for the signal it ends the process at once, which is as good.
-                if tokio::signal::ctrl_c().await.is_ok() {
-                    stop.cancel();
-                }
-                std::future::pending().await
-            };
-            tokio::select! {
-                biased;
-                ended = simulate::partner::run(args, stop.clone()) => ended,
-                never = interrupted => never,
-            }
-        }
-    };
-    ended.map_or_else(
-        |error| {
+    match run(Cli::parse().verb).await {
+        Ok(status) => status.into(),
+        Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
-        },
-        ExitCode::from,
-    )
+        }
+    }
+}
+
+async fn run(verb: Verb) -> Result<ExitStatus, anyhow::Error> {
+    match verb {
+        Verb::Demo(args) => Box::pin(demo::run(args)).await,
+        Verb::Run(args) => Box::pin(service::run(&args, Role::Both)).await,
+        Verb::Ingress(args) => Box::pin(service::run(&args, Role::Ingress)).await,
+        Verb::Worker(args) => Box::pin(service::run(&args, Role::Worker)).await,
+        Verb::Check(args) => Ok(check::run(&args)),
+        Verb::Preview(args) => Box::pin(preview::run(args)).await,
+        Verb::Send(args) => Box::pin(send::run(args)).await,
+        Verb::DeadLetters(args) => Box::pin(dead_letters::run(args)).await,
+        Verb::Simulate(Simulate::Partner(args)) => Box::pin(simulate_partner(args)).await,
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "penstock", &mut std::io::stdout());
+            Ok(ExitStatus::Done)
+        }
+    }
+}
+
+async fn simulate_partner(args: simulate::partner::PartnerArgs) -> Result<ExitStatus, anyhow::Error> {
+    let stop = CancellationToken::new();
+    let interrupted = async {
+        // Without a handler for the signal it ends the process at once, which is as good.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        ended = simulate::partner::run(args, stop.clone()) => ended,
+        never = interrupted => never,
+    }
 }

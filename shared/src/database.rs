@@ -8,11 +8,12 @@
 //! Other processes may open the same file (a second `penstock` that lists dead letters): each waits up to
 //! [`BUSY_TIMEOUT`] for the other's transaction. What the tables mean is left to the modules that use them.
 
+mod jobs;
+
 use std::{
     collections::BTreeMap,
     fmt,
     fs::{self, File},
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -22,13 +23,13 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use jobs::{Call, Job};
+
 /// How long a transaction waits for another process that is writing.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Jobs that may wait for the thread; further callers wait for room.
 const WAITING_MAX: usize = 1_024;
-/// Jobs that share a transaction at most.
-const TOGETHER_MAX: usize = 256;
 /// Prepared statements kept.
 const STATEMENTS_MAX: usize = 64;
 /// The write-ahead log is cut back to this after a checkpoint.
@@ -102,7 +103,7 @@ impl Database {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let thread = thread::Builder::new()
             .name("database".to_owned())
-            .spawn(move || serve(&connection, waiting))
+            .spawn(move || jobs::serve(&connection, waiting))
             .map_err(|_| failed(rusqlite::Error::InvalidQuery))?;
         let writer =
             Writer { path: path.to_owned(), jobs: Some(jobs), thread: Some(thread), bells: Mutex::default() };
@@ -126,7 +127,7 @@ impl Database {
     {
         let (reply, answer) = oneshot::channel();
         let jobs = self.writer.jobs.as_ref().expect("taken in drop only");
-        let job = Box::new(Call { work: Some(work), result: None, reply });
+        let job = Box::new(Call::new(work, reply));
         jobs.send(job).await.map_err(|_| DatabaseError::Stopped)?;
         answer.await.map_err(|_| DatabaseError::Stopped)?
     }
@@ -199,77 +200,6 @@ fn migrated(mut connection: Connection, path: &Path) -> Result<Connection, Datab
     // Only now: a file that is not ours stays as it was.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     Ok(connection)
-}
-
-/// One caller's work, on its way through a transaction.
-trait Job: Send {
-    /// Does the work, unless no one waits for it any more.
-    fn run(&mut self, connection: &Connection) -> Result<(), Broke>;
-    /// Tells the caller, once it is known what became of the transaction.
-    fn answer(self: Box<Self>, transaction: &Result<(), DatabaseError>);
-}
-
-/// The job's changes are to be undone.
-struct Broke;
-
-struct Call<T, F> {
-    work: Option<F>,
-    result: Option<Result<T, rusqlite::Error>>,
-    reply: oneshot::Sender<Result<T, DatabaseError>>,
-}
-
-impl<T, F> Job for Call<T, F>
-where
-    F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send,
-    T: Send,
-{
-    fn run(&mut self, connection: &Connection) -> Result<(), Broke> {
-        if self.reply.is_closed() {
-            return Ok(());
-        }
-        let work = self.work.take().expect("a job runs once");
-        self.result = catch_unwind(AssertUnwindSafe(|| work(connection))).ok();
-        if matches!(self.result, Some(Ok(_))) { Ok(()) } else { Err(Broke) }
-    }
-
-    fn answer(self: Box<Self>, transaction: &Result<(), DatabaseError>) {
-        let answer = match (transaction, self.result) {
-            // Its own error is what the caller can act on, and nothing of it was stored either way.
-            (_, Some(Err(error))) => Err(DatabaseError::Failed(Arc::new(error))),
-            (Err(error), _) => Err(error.clone()),
-            (Ok(()), Some(Ok(result))) => Ok(result),
-            (Ok(()), None) => Err(DatabaseError::Stopped),
-        };
-        self.reply.send(answer).ok();
-    }
-}
-
-fn serve(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
-    let mut together = Vec::with_capacity(TOGETHER_MAX);
-    while waiting.blocking_recv_many(&mut together, TOGETHER_MAX) > 0 {
-        let transaction = commit(connection, &mut together);
-        if transaction.is_err() && !connection.is_autocommit() {
-            connection.execute_batch("ROLLBACK").ok();
-        }
-        for job in together.drain(..) {
-            job.answer(&transaction);
-        }
-    }
-}
-
-fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), DatabaseError> {
-    let execute = |sql| connection.prepare_cached(sql)?.execute([]);
-    let failed = |error| DatabaseError::Failed(Arc::new(error));
-    execute("BEGIN IMMEDIATE").map_err(failed)?;
-    for job in jobs {
-        execute("SAVEPOINT job").map_err(failed)?;
-        if job.run(connection).is_err() {
-            // Some errors, such as a full disk, end the whole transaction; this then fails for all.
-            execute("ROLLBACK TO job").map_err(failed)?;
-        }
-        execute("RELEASE job").map_err(failed)?;
-    }
-    execute("COMMIT").map(drop).map_err(|error| DatabaseError::Unconfirmed(Arc::new(error)))
 }
 
 #[cfg(test)]

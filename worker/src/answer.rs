@@ -10,7 +10,10 @@ use penstock_shared::partner::Verdict as Word;
 
 use crate::{
     destination::Answer,
-    mapping::{CallProgram, EachProgram, FailedProgram, ItemAnswersProgram, MappedItem, MappingError, Record, from_json},
+    mapping::{
+        CallProgram, EachProgram, FailedProgram, ItemAnswersProgram, MappedItem, MappingError, Record,
+        from_json,
+    },
     outcome::{Outcome, RejectReason, RetryReason, Verdict, classify},
 };
 

@@ -144,7 +144,7 @@ fn string(raw: &str) -> Option<String> {
 }
 
 fn integer(raw: &str) -> Option<i64> {
-    // Only scalars: an array or object here could be deep and is no number anyway.
+    // An array or object is no number, and may be large: don't parse it to find out.
     if raw.starts_with(['[', '{']) {
         return None;
     }

@@ -1,10 +1,6 @@
-//! `[api]` and `[auth]`: where the partner is, and how we prove who we are.
+//! `[api]`: where the partner is and how it is called.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use url::{Host, Url};
 
@@ -43,32 +39,6 @@ impl Api {
     pub fn base_url(&self, pod: &Pod) -> &Url {
         self.base_urls.get(pod).unwrap_or(&self.base_url)
     }
-}
-
-/// How we prove to the partner who we are. The expressions see `settings`, `pod`, `account`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// A header of the partner's own.
-    Header {
-        /// Its name.
-        header: String,
-        /// Its value.
-        value: Expr,
-    },
-    /// `Authorization: Bearer …`.
-    Bearer {
-        /// The token.
-        token: Expr,
-    },
-    /// `Authorization: Basic …`.
-    Basic {
-        /// The user name; no colon in it.
-        user: Expr,
-        /// The password.
-        password: Expr,
-    },
 }
 
 const USER_AGENT_MAX: usize = 200;
@@ -180,11 +150,7 @@ fn is_private(host: &Host<&str>) -> bool {
         Host::Ipv6(ip) => match ip.to_canonical() {
             IpAddr::V4(ip) => v4(ip),
             IpAddr::V6(ip) => {
-                ip.is_loopback()
-                    || ip.is_unspecified()
-                    || ip.is_unique_local()
-                    || ip.is_unicast_link_local()
-                    || ip == Ipv6Addr::LOCALHOST
+                ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
             }
         },
     }
@@ -228,7 +194,7 @@ fn read_user_agent(field: &Field<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn read_header_name(field: &Field<'_>) -> Option<String> {
+pub(super) fn read_header_name(field: &Field<'_>) -> Option<String> {
     let text = field.filled_text(100, "a header's name")?;
     if !is_header_name(text) {
         field.wrong("is not a header's name");
@@ -242,63 +208,4 @@ fn read_header_name(field: &Field<'_>) -> Option<String> {
 pub(super) fn is_header_name(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-/// Reads `[auth]`.
-pub(super) fn read_auth(field: &Field<'_>) -> Option<Auth> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        None,
-        Header,
-        Bearer,
-        Basic,
-    }
-    let all = ["kind", "header", "value", "token", "user", "password"];
-    let table = field.table(&all)?;
-    let kind = table.required("kind", "none, header, bearer or basic")?.word(&[
-        ("none", Kind::None),
-        ("header", Kind::Header),
-        ("bearer", Kind::Bearer),
-        ("basic", Kind::Basic),
-    ])?;
-    let (word, own): (_, &[&str]) = match kind {
-        Kind::None => ("none", &[]),
-        Kind::Header => ("header", &["header", "value"]),
-        Kind::Bearer => ("bearer", &["token"]),
-        Kind::Basic => ("basic", &["user", "password"]),
-    };
-    for key in all.iter().filter(|key| **key != "kind" && !own.contains(key)) {
-        if let Some(field) = table.get(key) {
-            field.wrong_key(format!("has no meaning with kind = \"{word}\"; leave it out"));
-        }
-    }
-    let scope = Scope::new(Place::Call);
-    let expr =
-        |key| table.required(key, "an expression, like \"settings.apiKey\"").and_then(|it| it.expr(&scope));
-    Some(match kind {
-        Kind::None => Auth::None,
-        Kind::Header => {
-            let header = table.required("header", "the header's name").and_then(|it| read_header_name(&it));
-            let value = expr("value");
-            Auth::Header { header: header?, value: value? }
-        }
-        Kind::Bearer => Auth::Bearer { token: expr("token")? },
-        Kind::Basic => {
-            let (user, password) = (expr("user"), expr("password"));
-            Auth::Basic { user: user?, password: password? }
-        }
-    })
-}
-
-impl Auth {
-    /// The expressions in it.
-    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
-        let (first, second) = match self {
-            Self::None => (None, None),
-            Self::Header { value, .. } => (Some(value), None),
-            Self::Bearer { token } => (Some(token), None),
-            Self::Basic { user, password } => (Some(user), Some(password)),
-        };
-        first.into_iter().chain(second)
-    }
 }

@@ -5,6 +5,7 @@
 //! expressions is the worker's. The file itself is described in `docs/partner-toml.md`.
 
 pub mod api;
+pub mod auth;
 pub mod expression;
 mod field;
 pub mod limits;
@@ -25,7 +26,8 @@ use std::{fs, path::Path};
 use serde_json::{Map, Value};
 use toml::de::DeTable;
 
-pub use api::{Api, Auth};
+pub use api::Api;
+pub use auth::Auth;
 pub use expression::{Expr, Mapping, Template};
 pub use limits::{Limits, RateLimit, Retry, RouteLimits};
 pub use mistake::{LoadError, Mistake, Mistakes};
@@ -146,7 +148,7 @@ fn read<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>, file_name: &str) 
     let api = table.required("api", "a table with base_url").and_then(|it| api::read(&it));
     let auth = table
         .required("auth", "how we prove who we are; kind = \"none\" if not at all")
-        .and_then(|it| api::read_auth(&it));
+        .and_then(|it| auth::read(&it));
     let limits = table.get("limits").map_or(Some(Limits::default()), |it| limits::read(&it));
     let retry = table.get("retry").map_or(Some(Retry::default()), |it| limits::read_retry(&it));
     let values = table.get("values").map(|it| read_values(&it)).unwrap_or_default();

@@ -19,20 +19,22 @@ use super::{
 /// One reading of one file.
 pub(super) struct Reader<'t> {
     text: &'t str,
-    /// Whether the text is not TOML somewhere: then what seems missing may just not have been understood.
-    broken: bool,
+    /// Lines where the text is not TOML. What else is wrong on them follows from that, and what seems missing in the
+    /// file may just not have been understood.
+    broken_lines: Vec<usize>,
     mistakes: RefCell<Vec<Mistake>>,
     uses: RefCell<Vec<Use>>,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, errors: &[toml::de::Error]) -> Self {
-        let reader =
-            Self { text, broken: !errors.is_empty(), mistakes: RefCell::default(), uses: RefCell::default() };
+        let mut reader =
+            Self { text, broken_lines: Vec::new(), mistakes: RefCell::default(), uses: RefCell::default() };
+        let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
         for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            reader.mistake(at, "", error.message().replace('\n', "; "));
+            reader.mistake(offset(error), "", error.message().replace('\n', "; "));
         }
+        reader.broken_lines = errors.iter().map(|error| reader.place(offset(error)).0).collect();
         reader
     }
 
@@ -62,12 +64,14 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn report(&self, mistake: Mistake) {
-        self.mistakes.borrow_mut().push(mistake);
+        if !self.broken_lines.contains(&mistake.line) {
+            self.mistakes.borrow_mut().push(mistake);
+        }
     }
 
     /// Reports that something is not there, unless it may just not have been understood.
     pub(super) fn missing(&self, offset: usize, path: &str, message: impl Into<String>) {
-        if !self.broken {
+        if self.broken_lines.is_empty() {
             self.mistake(offset, path, message);
         }
     }

@@ -113,8 +113,10 @@ pub(super) const RESERVED: &[&str] = &[
 pub const BUILTIN_FUNCTIONS: &[&str] = &["range", "dict"];
 
 /// Filters beside minijinja's own. See `docs/partner-toml.md` for what each does.
-pub const FILTERS: &[&str] =
-    &["sha256", "seconds", "iso8601", "number", "integer", "boolean", "fromjson", "digits", "scalars"];
+pub const FILTERS: &[&str] = &[
+    "sha256", "seconds", "iso8601", "number", "integer", "boolean", "fromjson", "digits", "scalars",
+    "without",
+];
 
 /// minijinja's filters.
 pub const BUILTIN_FILTERS: &[&str] = &[

@@ -186,3 +186,6 @@ impl From<DatabaseError> for QueueError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

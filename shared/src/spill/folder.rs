@@ -76,7 +76,12 @@ fn store(root: &Path, path: &Path, body: &[u8]) -> io::Result<()> {
     }
     // The file's name, and those of folders just made, are durable once the folders that hold them are flushed.
     let holders = folder.ancestors().take_while(|holder| holder.starts_with(root));
-    holders.chain(root.parent()).filter(|holder| !holder.as_os_str().is_empty()).try_for_each(flush_folder)
+    holders.filter(|holder| !holder.as_os_str().is_empty()).try_for_each(flush_folder)?;
+    if let Some(above) = root.parent() {
+        // It need not be ours to read.
+        flush_folder(above).ok();
+    }
+    Ok(())
 }
 
 fn write_through(path: &Path, body: &[u8]) -> io::Result<()> {

@@ -362,7 +362,11 @@ impl Compiler {
             partner::ItemAnswers::Each { list, outcome, reason } => {
                 let (list, outcome) = (self.answer(list), self.answer(outcome));
                 let reason = self.optional(reason.as_ref(), Self::answer);
-                ItemAnswersProgram::Each(Box::new(EachProgram { list: list?, outcome: outcome?, reason: reason? }))
+                ItemAnswersProgram::Each(Box::new(EachProgram {
+                    list: list?,
+                    outcome: outcome?,
+                    reason: reason?,
+                }))
             }
             partner::ItemAnswers::Failed(lists) => {
                 let lists = lists.iter().map(|failed| {

@@ -1,0 +1,306 @@
+//! `penstock run`, `penstock ingress`, `penstock worker`: the roles of the pipeline, together or apart.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use penstock_ingress::{IngressConfig, PartnerAnswers};
+use penstock_shared::{
+    admin::{self, Readiness, ReadinessCheck},
+    clock::Clock,
+    config::Settings,
+    partner::Partner,
+    shutdown,
+    telemetry::{self, IngressMetrics, MetricsHandle, WorkerMetrics},
+};
+use penstock_worker::{
+    config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    backends::{BackendConfig, Backends},
+    exit::ExitStatus,
+    setup::{self, ConfigArgs, Refused},
+};
+
+/// Which parts of the pipeline a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Both, on one machine.
+    Both,
+    /// The front alone.
+    Ingress,
+    /// The delivery alone.
+    Worker,
+}
+
+impl Role {
+    fn has_ingress(self) -> bool {
+        self != Self::Worker
+    }
+
+    fn has_worker(self) -> bool {
+        self != Self::Ingress
+    }
+}
+
+/// Flags of the roles. Each is also a setting: of the file, and of the environment.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ServiceArgs {
+    /// The integration: routes, limits, credentials, registration.
+    #[arg(long, value_name = "FILE", env = "PENSTOCK_PARTNER")]
+    pub(crate) partner: Option<PathBuf>,
+
+    /// Where mParticle's calls arrive [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDR", env = "PENSTOCK_INGRESS_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where /healthz, /readyz and /metrics are answered [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDR", env = "PENSTOCK_ADMIN")]
+    pub(crate) admin: Option<SocketAddr>,
+
+    /// Folder of the embedded queue and store [default: penstock-data].
+    #[arg(long, value_name = "DIR", env = "PENSTOCK_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// What packs are kept in [default: embedded] [possible values: embedded, sqs].
+    #[arg(long, value_name = "KIND", env = "PENSTOCK_QUEUE")]
+    pub(crate) queue: Option<String>,
+
+    /// What subscriptions are kept in [default: embedded] [possible values: embedded, dynamodb].
+    #[arg(long, value_name = "KIND", env = "PENSTOCK_STORE")]
+    pub(crate) store: Option<String>,
+
+    /// Accept data from anyone. Without it, and without PENSTOCK_TOKENS, data is answered 503.
+    #[arg(long, env = "PENSTOCK_NO_AUTH")]
+    pub(crate) no_auth: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+impl ServiceArgs {
+    pub(crate) fn flags(&self) -> BTreeMap<String, String> {
+        let mut flags = BTreeMap::new();
+        let mut set = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                flags.insert(name.to_owned(), value);
+            }
+        };
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        set("partner", path(&self.partner));
+        set("ingress.listen", self.listen.map(|address| address.to_string()));
+        set("admin", self.admin.map(|address| address.to_string()));
+        set("data_dir", path(&self.data_dir));
+        set("queue", self.queue.clone());
+        set("store", self.store.clone());
+        set("no_auth", self.no_auth.then(|| "true".to_owned()));
+        flags
+    }
+}
+
+/// Everything the settings say.
+struct Configured {
+    partner_file: Option<String>,
+    partner_url: Option<Url>,
+    admin: SocketAddr,
+    backends: BackendConfig,
+    ingress: IngressConfig,
+    worker: WorkerConfig,
+}
+
+impl Configured {
+    fn read(settings: &mut Settings<'_>, role: Role) -> Self {
+        let partner_url = settings.optional_text("partner_url");
+        let parsed = partner_url.as_deref().map(Url::parse);
+        if let Some(Err(error)) = &parsed {
+            settings.disagree(format!("partner_url (PENSTOCK_PARTNER_URL) is no URL: {error}; write one like https://api.example.com"));
+        }
+        Self {
+            partner_file: settings.optional_text("partner"),
+            partner_url: parsed.and_then(Result::ok),
+            admin: settings.address("admin", ([127, 0, 0, 1], 9090).into()),
+            backends: BackendConfig::read(settings, role.has_worker()),
+            ingress: IngressConfig::read(settings),
+            worker: WorkerConfig::read(settings),
+        }
+    }
+}
+
+/// Runs a role until a stop signal.
+///
+/// # Errors
+/// When an address cannot be bound, signal handlers cannot be set, or a part breaks off.
+pub(crate) async fn run(args: &ServiceArgs, role: Role) -> Result<ExitStatus, anyhow::Error> {
+    let (shutdown, watch) = shutdown::signals().context("cannot catch stop signals")?;
+    let serve = async {
+        match start(args, role).await? {
+            Ok(service) => service.serve(shutdown.stop.clone()).await,
+            Err(Refused(status)) => Ok(status),
+        }
+    };
+    tokio::select! {
+        biased;
+        ended = serve => ended,
+        () = shutdown.now.cancelled() => Ok(ExitStatus::Failed),
+        () = async { watch.await; std::future::pending().await } => Ok(ExitStatus::Failed),
+    }
+}
+
+async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused>, anyhow::Error> {
+    let read = |settings: &mut Settings<'_>| Configured::read(settings, role);
+    let (configured, log, effective) = match setup::settings(&args.config, args.flags(), read) {
+        Ok(read) => read,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let Some(file) = &configured.partner_file else {
+        eprintln!("error: no partner.toml given: use --partner FILE or PENSTOCK_PARTNER");
+        return Ok(Err(Refused(ExitStatus::Usage)));
+    };
+    let (mut partner, program) = match setup::partner(std::path::Path::new(file)) {
+        Ok(loaded) => loaded,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    setup::logs(&log);
+    effective.log();
+    if let Some(url) = configured.partner_url {
+        tracing::warn!("calls go to PENSTOCK_PARTNER_URL instead of the base URL in partner.toml");
+        setup::override_url(&mut partner, url);
+    }
+    let clock = Clock::system();
+    let backends = match configured.backends.open(clock, role.has_worker()).await {
+        Ok(backends) => backends,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Ok(Err(Refused(ExitStatus::Unavailable)));
+        }
+    };
+    let listener =
+        if role.has_ingress() { Some(bind(configured.ingress.listen, "--listen").await?) } else { None };
+    let admin = bind(configured.admin, "--admin").await?;
+    let metrics = telemetry::install().context("cannot set up metrics")?;
+    let parts = Parts { partner, program, backends, clock, metrics };
+    let worker = role.has_worker().then_some(configured.worker);
+    Ok(Ok(Service::new(parts, configured.ingress, listener, worker, Some(admin))?))
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, anyhow::Error> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({flag})"))
+}
+
+/// What a service is made of.
+pub(crate) struct Parts {
+    pub(crate) partner: Partner,
+    pub(crate) program: Program,
+    pub(crate) backends: Backends,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: MetricsHandle,
+}
+
+/// The roles of one process, ready to serve.
+pub(crate) struct Service {
+    ingress: Option<(penstock_ingress::Deps, IngressConfig, TcpListener)>,
+    worker: Option<(penstock_worker::Deps, WorkerConfig)>,
+    admin: Option<TcpListener>,
+    metrics: MetricsHandle,
+    /// The worker's counts.
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+impl Service {
+    /// The ingress when there is a listener for it, the worker when there is a configuration for it.
+    pub(crate) fn new(
+        parts: Parts,
+        ingress: IngressConfig,
+        listener: Option<TcpListener>,
+        worker: Option<WorkerConfig>,
+        admin: Option<TcpListener>,
+    ) -> Result<Self, anyhow::Error> {
+        let Parts { partner, program, backends, clock, metrics } = parts;
+        let ledger = Arc::new(Ledger::new(ingress.pod.clone(), WorkerMetrics::new()));
+        let front = penstock_ingress::Deps {
+            queues: backends.queues.clone(),
+            spill: backends.spill.clone(),
+            partner: PartnerAnswers::from(&partner),
+            clock,
+            seed: fastrand::u64(..),
+            metrics: IngressMetrics::new(),
+            metrics_handle: metrics.clone(),
+        };
+        let worker = match worker {
+            None => None,
+            Some(config) => {
+                let destination = HttpDestination::new(&partner.api, partner.limits.concurrency as usize)?;
+                let deps = penstock_worker::Deps {
+                    queues: backends.queues,
+                    spill: backends.spill,
+                    subscriptions: backends.subscriptions.context("the worker has no subscription store")?,
+                    destination: Arc::new(destination),
+                    partner: Arc::new(partner),
+                    program: Arc::new(program),
+                    ledger: ledger.clone(),
+                    clock,
+                    seed: fastrand::u64(..),
+                };
+                Some((deps, config))
+            }
+        };
+        Ok(Self {
+            ingress: listener.map(|listener| (front, ingress, listener)),
+            worker,
+            admin,
+            metrics,
+            ledger,
+        })
+    }
+
+    /// Serves until `stop`, then drains: the ingress first, so that what it accepted can still be delivered.
+    pub(crate) async fn serve(self, stop: CancellationToken) -> Result<ExitStatus, anyhow::Error> {
+        let Self { ingress, worker, admin, metrics, ledger } = self;
+        let worker_alone = ingress.is_none();
+        let (front_admin, worker_admin) = if worker_alone { (None, admin) } else { (admin, None) };
+        let front = async {
+            match ingress {
+                None => Ok(()),
+                Some((deps, config, listener)) => {
+                    penstock_ingress::run(deps, config, listener, front_admin, stop.clone()).await
+                }
+            }
+        };
+        let done = CancellationToken::new();
+        let back = async {
+            let ended = match worker {
+                None => Ok(()),
+                Some((deps, config)) => {
+                    tracing::info!(pod = %ledger.pod, "worker takes messages");
+                    penstock_worker::run(deps, config, stop.clone()).await
+                }
+            };
+            done.cancel();
+            ended
+        };
+        let probes = serve_probes(worker_admin, metrics, stop.clone(), done.clone());
+        let (front, back, ()) = tokio::join!(front, back, probes);
+        front.context("ingress")?;
+        back.context("worker")?;
+        Ok(ExitStatus::Done)
+    }
+}
+
+/// The admin listener of a worker without ingress: ready until it drains.
+async fn serve_probes(
+    listener: Option<TcpListener>,
+    metrics: MetricsHandle,
+    stop: CancellationToken,
+    done: CancellationToken,
+) {
+    let Some(listener) = listener else { return };
+    let readiness: ReadinessCheck =
+        Arc::new(move || Readiness::new().check("draining", !stop.is_cancelled(), "the worker is stopping"));
+    tokio::join!(
+        admin::serve(listener, readiness, metrics.clone(), done.clone()),
+        metrics.keep_up(done.clone())
+    );
+}

@@ -1,0 +1,202 @@
+//! What of ingress can be set. `docs/configuration.md` shows every setting.
+
+use std::{net::SocketAddr, time::Duration};
+
+use penstock_shared::{config::Settings, ids::Pod, pack::CompressionLevel};
+use secrecy::SecretString;
+
+use crate::auth::{Access, Bearer};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Every setting of ingress.
+#[derive(Clone, Debug)]
+pub struct IngressConfig {
+    /// The data centre this endpoint was given to: `pod`.
+    pub pod: Pod,
+    /// Where mParticle's calls arrive.
+    pub listen: SocketAddr,
+    /// Who may send data.
+    pub auth: AuthConfig,
+    /// What one call may be.
+    pub calls: CallLimits,
+    /// How requests are packed.
+    pub packing: PackingConfig,
+    /// How the server ends.
+    pub stopping: StoppingConfig,
+}
+
+/// Who may send data.
+#[derive(Clone, Debug, Default)]
+pub struct AuthConfig {
+    /// The tokens mParticle was given; several during a rotation.
+    pub tokens: Vec<SecretString>,
+    /// Let everyone in.
+    pub no_auth: bool,
+    /// What the scheme `Bearer` is taken for.
+    pub bearer: Bearer,
+}
+
+impl AuthConfig {
+    /// The check these settings ask for.
+    pub fn access(&self) -> Access {
+        if self.no_auth { Access::open() } else { Access::by_tokens(&self.tokens, self.bearer) }
+    }
+}
+
+/// What one call may be, and all of them together.
+#[derive(Clone, Debug)]
+pub struct CallLimits {
+    /// Longest body, before and after unpacking, in bytes.
+    pub body_bytes_max: usize,
+    /// Bytes of bodies held at once, over all calls.
+    pub bytes_in_flight_max: usize,
+    /// Connections open at once; more wait in the listener's backlog.
+    pub connections_max: usize,
+    /// From the first byte of a header (or the connection's beginning) to its end.
+    pub header_deadline: Duration,
+    /// How long a connection may rest between two calls; longer than any load balancer in front keeps it.
+    pub idle_timeout: Duration,
+    /// From the end of the header to the end of the body.
+    pub body_deadline: Duration,
+    /// From the end of the body to the answer.
+    pub answer_budget: Duration,
+    /// The same for a body larger than a pack, which may have to be spilled: late is better than never.
+    pub spill_budget: Duration,
+}
+
+/// How requests are packed.
+#[derive(Clone, Copy, Debug)]
+pub struct PackingConfig {
+    /// Longest wait for company while other packs are being sent; an idle packer never waits.
+    pub linger_max: Duration,
+    /// Most requests in one pack.
+    pub requests_max: usize,
+    /// Most bytes of bodies in one pack, before compression.
+    pub bytes_max: usize,
+    /// Calls to the queue at once.
+    pub sends_max: usize,
+    /// Longest call to the queue.
+    pub send_timeout: Duration,
+    /// Requests that may wait to be packed.
+    pub waiting_max: usize,
+    /// zstd's level.
+    pub level: CompressionLevel,
+}
+
+/// How the server ends.
+#[derive(Clone, Copy, Debug)]
+pub struct StoppingConfig {
+    /// Between "not ready" and the end of accepting, so that load balancers notice.
+    pub deregistration_delay: Duration,
+    /// From the end of accepting to the end of the process.
+    pub drain_deadline: Duration,
+}
+
+impl Default for IngressConfig {
+    fn default() -> Self {
+        Self::read(&mut Settings::new(penstock_shared::config::Sources::default()))
+    }
+}
+
+impl IngressConfig {
+    /// Reads the settings `pod` and `ingress.…`.
+    pub fn read(settings: &mut Settings<'_>) -> Self {
+        let config = Self {
+            pod: settings.parsed("pod", Pod::new("us1").expect("a pod's name"), Pod::new),
+            listen: settings.address("ingress.listen", ([0, 0, 0, 0], 8080).into()),
+            auth: AuthConfig::read(settings),
+            calls: CallLimits::read(settings),
+            packing: PackingConfig::read(settings),
+            stopping: StoppingConfig {
+                deregistration_delay: settings.millis("ingress.deregistration_delay_ms", 0, 0..=300_000),
+                drain_deadline: settings.millis("ingress.drain_deadline_ms", 20_000, 100..=600_000),
+            },
+        };
+        if config.auth.no_auth && !config.auth.tokens.is_empty() {
+            settings.disagree("no_auth lets everyone in although tokens are given; drop one of the two");
+        }
+        if config.packing.linger_max * 2 > config.calls.answer_budget {
+            settings
+                .disagree("ingress.linger_max_ms takes more than half of ingress.answer_budget_ms; lower it");
+        }
+        if config.calls.bytes_in_flight_max < config.calls.body_bytes_max * 2 {
+            settings.disagree(
+                "ingress.bytes_in_flight_max holds fewer than two bodies of ingress.body_bytes_max; raise it",
+            );
+        }
+        config
+    }
+}
+
+impl AuthConfig {
+    fn read(settings: &mut Settings<'_>) -> Self {
+        Self {
+            tokens: settings.secrets("tokens"),
+            no_auth: settings.flag("no_auth", false),
+            bearer: settings.choice(
+                "ingress.bearer",
+                "refuse",
+                &[("refuse", Bearer::Refuse), ("compare", Bearer::Compare), ("accept", Bearer::Accept)],
+            ),
+        }
+    }
+}
+
+impl CallLimits {
+    fn read(settings: &mut Settings<'_>) -> Self {
+        Self {
+            body_bytes_max: settings.bytes("ingress.body_bytes_max", 16 * MIB, 64 * KIB..=32 * MIB),
+            bytes_in_flight_max: settings.bytes(
+                "ingress.bytes_in_flight_max",
+                256 * MIB,
+                128 * KIB..=64 * KIB * MIB,
+            ),
+            connections_max: settings.count("ingress.connections_max", 10_000, 1..=1_000_000),
+            header_deadline: settings.millis("ingress.header_deadline_ms", 5_000, 10..=60_000),
+            idle_timeout: settings.millis("ingress.idle_timeout_ms", 180_000, 100..=3_600_000),
+            body_deadline: settings.millis("ingress.body_deadline_ms", 10_000, 10..=120_000),
+            answer_budget: settings.millis("ingress.answer_budget_ms", 80, 5..=10_000),
+            spill_budget: settings.millis("ingress.spill_budget_ms", 3_000, 5..=60_000),
+        }
+    }
+}
+
+impl PackingConfig {
+    fn read(settings: &mut Settings<'_>) -> Self {
+        let level = settings.count("ingress.compression_level", 1, 1..=19);
+        Self {
+            linger_max: settings.millis("ingress.linger_max_ms", 5, 0..=1_000),
+            requests_max: settings.count("ingress.pack_requests_max", 64, 1..=1_000),
+            bytes_max: settings.bytes("ingress.pack_bytes_max", 512 * KIB, KIB..=16 * MIB),
+            sends_max: settings.count("ingress.sends_max", 8, 1..=256),
+            send_timeout: settings.millis("ingress.send_timeout_ms", 1_000, 10..=60_000),
+            waiting_max: settings.count("ingress.waiting_max", 8_192, 1..=1_000_000),
+            level: CompressionLevel(i32::try_from(level).expect("19 at most")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_shared::config::Sources;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_agree_with_each_other() {
+        let mut settings = Settings::new(Sources::default());
+        let config = IngressConfig::read(&mut settings);
+        assert_eq!(config.calls.answer_budget, Duration::from_millis(80));
+        settings.finish().unwrap();
+    }
+
+    #[test]
+    fn settings_that_disagree_are_refused_together() {
+        let file = "tokens = [\"t\"]\nno_auth = true\n[ingress]\nanswer_budget_ms = 8\nbytes_in_flight_max = 1000000\n";
+        let mut settings = Settings::new(Sources { file: Some(("p.toml", file)), ..Sources::default() });
+        IngressConfig::read(&mut settings);
+        assert_eq!(settings.finish().unwrap_err().0.len(), 3);
+    }
+}
