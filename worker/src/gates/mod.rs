@@ -61,8 +61,8 @@ pub enum Admission {
 
 type AccountKey = (Pod, AccountId);
 
-/// Longest Retry-After that is believed; a longer one is asked again after this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Longest Retry-After that is believed; after it the partner is asked again.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// How long a 429 without Retry-After closes the gate.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);

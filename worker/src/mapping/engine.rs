@@ -4,17 +4,22 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, value::Kwargs};
+use minijinja::{
+    Environment, Error, ErrorKind, State, UndefinedBehavior, Value,
+    value::{Kwargs, Rest, ValueKind},
+};
 use penstock_shared::ids::hex;
 
-use super::value::{ExactNumber, from_json};
+use super::value::{ExactNumber, Record, from_json};
 
 /// Instructions and produced data one evaluation may use: thousands of times what a mapping leaf needs.
 const FUEL: u64 = 200_000;
 
 /// Filters of our own.
-pub(crate) const FILTERS: [&str; 8] =
-    ["boolean", "digits", "fromjson", "integer", "iso8601", "number", "seconds", "sha256"];
+pub(crate) const FILTERS: [&str; 10] = [
+    "boolean", "digits", "fromjson", "integer", "iso8601", "number", "scalars", "seconds", "sha256",
+    "without",
+];
 
 /// Functions of our own.
 pub(crate) const FUNCTIONS: [&str; 3] = ["device_identity", "identity", "partner_identity"];
@@ -25,9 +30,10 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_undefined_behavior(UndefinedBehavior::Chainable);
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(100);
-    engine
-        .add_filter("sha256", |text: String| hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()));
-    engine.add_filter("digits", |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>());
+    engine.add_filter("sha256", sha256);
+    engine.add_filter("digits", digits);
+    engine.add_filter("scalars", scalars);
+    engine.add_filter("without", without);
     engine.add_filter("seconds", seconds);
     engine.add_filter("iso8601", iso8601);
     engine.add_filter("integer", integer);
@@ -183,7 +189,7 @@ fn finite(text: &str) -> Option<f64> {
 
 /// true or false, from a boolean or the words in any case; anything else is an error.
 fn boolean(value: Value) -> Result<Value, Error> {
-    if is_absent(&value) || value.kind() == minijinja::value::ValueKind::Bool {
+    if is_absent(&value) || value.kind() == ValueKind::Bool {
         return Ok(value);
     }
     match text_of(&value).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
@@ -193,13 +199,72 @@ fn boolean(value: Value) -> Result<Value, Error> {
     }
 }
 
-/// JSON inside text, such as a push payload; undefined when the text is no JSON (protocol.md trap 58).
-fn fromjson(value: Value) -> Value {
+/// JSON inside text, such as a push payload; text that is no JSON is an error (protocol.md trap 58).
+fn fromjson(value: Value) -> Result<Value, Error> {
     match value.as_str().map(serde_json::from_str::<serde_json::Value>) {
-        Some(Ok(json)) => from_json(&json),
-        Some(Err(_)) => Value::UNDEFINED,
-        None => value,
+        Some(Ok(json)) => Ok(from_json(&json)),
+        Some(Err(_)) => Err(wrong("JSON is meant")),
+        None => Ok(value),
     }
+}
+
+/// Lower-case hex of a text's SHA-256. An empty text has none: nobody's address is not to become somebody's hash.
+fn sha256(value: Value) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let text = text_of(&value).ok_or_else(|| wrong("a text is meant"))?;
+    if text.is_empty() {
+        return Ok(Value::UNDEFINED);
+    }
+    Ok(Value::from(hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())))
+}
+
+/// The digits of a text, and the characters in `keep`.
+fn digits(value: Value, keep: Option<String>) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let text = text_of(&value).ok_or_else(|| wrong("a text is meant"))?;
+    let keep = keep.unwrap_or_default();
+    Ok(Value::from(text.chars().filter(|c| c.is_ascii_digit() || keep.contains(*c)).collect::<String>()))
+}
+
+/// An object whose texts that are numbers, or true or false, became such. Only what reads exactly so: `007` is a code.
+fn scalars(value: Value) -> Result<Value, Error> {
+    map_members(value, |_, member| {
+        Some(match member.as_str() {
+            Some("true") => Value::from(true),
+            Some("false") => Value::from(false),
+            Some(text) if finite(text).is_some() && !text.contains(['e', 'E', '+']) => {
+                let number = serde_json::from_str::<serde_json::Number>(text);
+                number.map_or_else(|_| member.clone(), |number| from_json(&serde_json::Value::Number(number)))
+            }
+            _ => member,
+        })
+    })
+}
+
+/// An object without these members.
+fn without(value: Value, names: Rest<String>) -> Result<Value, Error> {
+    map_members(value, |name, member| (!names.iter().any(|left_out| left_out == name)).then_some(member))
+}
+
+fn map_members(value: Value, map: impl Fn(&str, Value) -> Option<Value>) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    if value.kind() != ValueKind::Map {
+        return Err(wrong("an object is meant"));
+    }
+    let mut record = Record::default();
+    for key in value.try_iter()? {
+        let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+        if let Some(member) = map(&name, value.get_item(&key)?) {
+            record.set(name, member);
+        }
+    }
+    Ok(record.into_value())
 }
 
 /// The first identity of the type and encoding with a value (protocol.md trap 53: a deterministic choice, and a
