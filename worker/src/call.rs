@@ -155,3 +155,6 @@ fn batch_key<'a>(items: impl ExactSizeIterator<Item = &'a ItemKey>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ mod route;
 mod settle;
 mod split;
 mod subscriptions;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 use std::sync::{Arc, Mutex};

@@ -157,3 +157,6 @@ impl Gates {
         self.rates.iter().for_each(Rate::forget_idle);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,6 @@ impl Compiled {
         Ok((!value.is_undefined() && !value.is_none()).then(|| value.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;
