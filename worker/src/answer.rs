@@ -10,6 +10,7 @@ use penstock_shared::partner::Verdict as Word;
 
 use crate::{
     destination::Answer,
+    gates::RETRY_AFTER_MAX,
     mapping::{
         CallProgram, EachProgram, FailedProgram, ItemAnswersProgram, MappedItem, MappingError, Record,
         from_json,
@@ -199,14 +200,15 @@ fn detail(reason: Option<&str>) -> String {
     }
 }
 
-/// `Retry-After`, in seconds or as an HTTP date; `None` when absent, unreadable or past.
+/// `Retry-After`, in seconds or as an HTTP date; `None` when absent, unreadable or past, at most an hour otherwise: a
+/// partner that writes milliseconds must not hold an item for months.
 pub(crate) fn retry_after(headers: &HeaderMap, now_ms: i64) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
     }
     let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
-    u64::try_from(at.saturating_sub(now_ms)).ok().map(Duration::from_millis)
+    u64::try_from(at.saturating_sub(now_ms)).ok().map(|ms| Duration::from_millis(ms).min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             () = hand_back.cancelled() => {
+                // What still stands in the channel is handed back with it.
+                drop(items);
                 dispatch.hand_back();
                 return dispatch.finish_calls().await;
             }

@@ -41,7 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     config::WorkerConfig,
-    delivery::Deliverer,
+    delivery::{Claimant, Deliverer},
     destination::Destination,
     gates::Gates,
     intake::{ByteBudget, Source},
@@ -72,7 +72,7 @@ pub struct Deps {
     pub ledger: Arc<Ledger>,
     /// The time.
     pub clock: Clock,
-    /// Seed of the jitter.
+    /// Seed of the jitter, and what tells this worker from others: no two that run at once may have the same.
     pub seed: u64,
 }
 
@@ -185,6 +185,7 @@ fn deliverer(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Deliverer> 
         subscriptions: subscriptions.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
+        claimant: Claimant::new(deps.seed),
     })
 }
 

@@ -92,7 +92,7 @@ pub struct Subscription {
 /// A time-limited right to act for a subscription at the partner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// Who has it; an item key.
+    /// Who has it: an item key, and who delivers it.
     pub owner: String,
     /// When it lapses, ms since 1970 UTC.
     pub until_ms: i64,

@@ -20,16 +20,22 @@ pub enum Gate {
     Rate,
     /// The partner asked to wait.
     RetryAfter,
+    /// As many calls as may be under way are, and take too long.
+    Concurrency,
     /// The lane holds as many items as it may.
     LaneFull,
 }
 
 impl Gate {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Rate, Self::RetryAfter, Self::Concurrency, Self::LaneFull];
+
     /// The word for metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Rate => "rate",
             Self::RetryAfter => "retry_after",
+            Self::Concurrency => "concurrency",
             Self::LaneFull => "lane_full",
         }
     }
@@ -40,8 +46,10 @@ impl Gate {
 pub enum Admission {
     /// Send one call now; the call is counted as begun.
     Go,
-    /// As many calls as may are under way. The end of one changes it.
+    /// As many calls of this account as may are under way. The end of one changes it.
     Busy,
+    /// As many calls in all as may are under way: no lane may go. The end of one changes it.
+    Full,
     /// Closed until then.
     Closed {
         /// Which.
@@ -53,8 +61,8 @@ pub enum Admission {
 
 type AccountKey = (Pod, AccountId);
 
-/// Longest Retry-After that is believed; a longer one is asked again after this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Longest Retry-After that is believed; after it the partner is asked again.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// How long a 429 without Retry-After closes the gate.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
@@ -104,7 +112,10 @@ impl Gates {
             self.closed_until.remove(&account);
         }
         let of_account = self.calls_by_account.get(&account).copied().unwrap_or(0);
-        if self.calls >= self.concurrency || of_account >= self.concurrency_per_account {
+        if self.calls >= self.concurrency {
+            return Admission::Full;
+        }
+        if of_account >= self.concurrency_per_account {
             return Admission::Busy;
         }
         while let Some(rate) = self.rates.get(*cells) {

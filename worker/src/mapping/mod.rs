@@ -50,9 +50,10 @@ impl MappingError {
 }
 
 /// What our own filters say; these quote nothing.
-const OWN_DETAILS: [&str; 7] = [
-    "text is meant",
-    "JSON text is meant",
+const OWN_DETAILS: [&str; 8] = [
+    "a text is meant",
+    "an object is meant",
+    "JSON is meant",
     "an integer is meant",
     "a number is meant",
     "true or false is meant",

@@ -30,6 +30,11 @@ impl Record {
         }
     }
 
+    /// A member.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// A copy that shares the members' values.
     pub(crate) fn fork(&self) -> Self {
         Self(self.0.clone())

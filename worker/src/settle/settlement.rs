@@ -31,7 +31,8 @@ pub(super) enum End {
 pub(super) struct Settlement {
     pub(super) requeues: Vec<Requeue>,
     pub(super) dead: Option<Pack>,
-    /// Bodies that no pack refers to any more.
+    /// Bodies that no pack refers to any more. Only those of requests that were never divided: the parts of one that
+    /// was refer to the same body from several packs.
     pub(super) spilled_done: Vec<SpillKey>,
     /// One for each item.
     pub(super) ends: Vec<End>,
@@ -84,7 +85,7 @@ pub(super) fn plan(
     let is_left =
         |index: &usize| dead.contains_key(index) || again.values().any(|group| group.contains_key(index));
     settlement.spilled_done = (0..requests.len())
-        .filter(|index| !is_left(index))
+        .filter(|index| requests[*index].pending == Pending::All && !is_left(index))
         .filter_map(|index| spilled(&requests[index].body).cloned())
         .collect();
     settlement.requeues =

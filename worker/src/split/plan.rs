@@ -128,6 +128,14 @@ impl<'a> Selection<'a> {
         }
     }
 
+    /// What is asked for by name and stands in no plan.
+    pub(super) fn left_of(&self, plan: &Plan) -> Vec<Wanted> {
+        let is_planned =
+            |item: &PendingItem| plan.items.iter().any(|planned| planned.pending.address == item.address);
+        let left = self.items.unwrap_or_default().iter().filter(|item| !is_planned(item));
+        left.map(|item| Wanted { item: item.clone(), is_first_seen: false }).collect()
+    }
+
     /// Addresses that are asked for by name.
     pub(super) fn named(&self) -> impl Iterator<Item = Address> + '_ {
         self.items.unwrap_or_default().iter().map(|item| item.address)

@@ -12,7 +12,7 @@ use penstock_shared::{
     ids::{AccountId, Address, ItemIdentity, ItemKey},
     mint::mint,
     pack::PackedRequest,
-    partner::{Setting, Takes},
+    partner::{Setting, SettingKind, Takes},
     subscription::{Subscription, SubscriptionChange, SubscriptionKey, SubscriptionState},
 };
 
@@ -32,6 +32,7 @@ use crate::{
 /// A request being planned.
 struct Planning<'a> {
     packed: &'a PackedRequest,
+    body: Bytes,
     request: &'a Request,
     context: RequestContext,
     settings: u64,
@@ -58,13 +59,9 @@ impl Splitter {
         }
         let planning = Planning {
             packed,
+            context: RequestContext::new(&request, &self.partner, &packed.pod, packed.received_at_ms),
+            body,
             request: &request,
-            context: RequestContext::new(
-                &request,
-                &packed.pod,
-                packed.received_at_ms,
-                &self.partner.account_settings,
-            ),
             settings: fingerprint(&request),
             message_ms: request.timestamp_ms.unwrap_or(packed.received_at_ms),
         };
@@ -76,6 +73,9 @@ impl Splitter {
         let selection = Selection::of(packed);
         let mut plan = Plan::default();
         for wanted in request.items.iter().filter_map(|item| selection.wanted(item.address)) {
+            plan.add(&wanted, Planned::Outcome(outcome.clone()));
+        }
+        for wanted in selection.left_of(&plan) {
             plan.add(&wanted, Planned::Outcome(outcome.clone()));
         }
         plan
@@ -101,6 +101,16 @@ impl Splitter {
         }
         self.plan_profile_beside_events(planning, &selection, &mut plan).await;
         self.plan_implied(planning, &selection, &mut plan).await;
+        // What an earlier version of the file, or of us, made an item is none any more: it must not vanish uncounted.
+        for wanted in selection.left_of(&plan) {
+            let outcome = match wanted.item.address {
+                Address::Profile | Address::ImpliedSubscription(..) => {
+                    Outcome::Filtered(FilterReason::NoRoute)
+                }
+                _ => Outcome::rejected(RejectReason::Unreadable, "the request has no such item"),
+            };
+            plan.add(&wanted, Planned::Outcome(outcome));
+        }
         plan
     }
 
@@ -160,10 +170,7 @@ impl Splitter {
             return;
         }
         if let Some(wanted) = selection.wanted(Address::Profile) {
-            let raw = match self.body(&planning.packed.body).await {
-                Ok(raw) => raw,
-                Err(_) => Bytes::new(),
-            };
+            let raw = planning.body.clone();
             let item = Item { address: Address::Profile, raw, content: Ok(ItemContent::Profile) };
             let planned = self.plan_item(planning, &item, &wanted).await;
             plan.add(&wanted, planned);
@@ -185,10 +192,41 @@ impl Splitter {
         } else {
             None
         };
+        if let Some(outcome) = self.lacking(membership, stored.as_ref()) {
+            return Planned::Outcome(outcome);
+        }
         let key = self.key(planning, item.address, None, &item.raw);
         let mut variables = planning.context.item(&key, "membership", wanted.item.attempts + 1);
-        context::membership(&mut variables, membership, planning.message_ms, stored.as_ref());
+        let defaults = &self.partner.subscription_settings;
+        context::membership(&mut variables, membership, defaults, planning.message_ms, stored.as_ref());
         self.lane(planning, Takes::Membership, key, variables, &item.raw, None)
+    }
+
+    /// A setting of the audience's connection that is required and missing, or not what it was declared as: that
+    /// entry alone fails (protocol.md trap 79).
+    fn lacking(&self, membership: &Membership, stored: Option<&Subscription>) -> Option<Outcome> {
+        if !route::takes(&self.program, Takes::Membership) {
+            return None;
+        }
+        let value = |id: &str| {
+            let own = membership.settings.get(id).and_then(|value| value.as_deref());
+            let stored = || stored?.settings.get(id)?.as_deref();
+            own.filter(|text| !text.trim().is_empty()).or_else(stored).map(str::trim).unwrap_or_default()
+        };
+        let problem = |setting: &Setting| match (value(&setting.id), setting.kind) {
+            ("", _) => (setting.required && setting.default.is_none()).then_some("is missing or blank"),
+            (text, SettingKind::Integer) => text.parse::<i64>().is_err().then_some("is no integer"),
+            (text, SettingKind::Float) => {
+                text.parse::<f64>().map_or(true, |number| !number.is_finite()).then_some("is no number")
+            }
+            (_, SettingKind::Text | SettingKind::Boolean) => None,
+        };
+        let (id, problem) = (self.partner.subscription_settings.iter())
+            .find_map(|setting| Some((&setting.id, problem(setting)?)))?;
+        Some(Outcome::rejected(
+            RejectReason::SettingMissing,
+            format!("the audience's setting `{id}` {problem}"),
+        ))
     }
 
     async fn standing(
@@ -298,7 +336,8 @@ impl Splitter {
             format!("audience/{}/{}/{}", change.audience_id, change.action.wire(), planning.message_ms);
         let item_key = self.key(planning, item.address, Some(&own_id), &item.raw);
         let mut variables = planning.context.item(&item_key, "subscription", wanted.item.attempts + 1);
-        context::subscription(&mut variables, change, Some(&applied.current));
+        let defaults = &self.partner.subscription_settings;
+        context::subscription(&mut variables, change, defaults, Some(&applied.current));
         let duty = Some(SubscriptionDuty { key, change: duty });
         self.lane(planning, Takes::Subscription, item_key, variables, &item.raw, duty)
     }
