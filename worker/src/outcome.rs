@@ -113,6 +113,21 @@ impl RetryReason {
     }
 }
 
+impl RetryReason {
+    /// The longest wait before the next look at an item that only waits: short where a look costs the partner nothing
+    /// and room may come free at any time, longer where it is a call that will most likely fail.
+    pub fn longest_wait(self) -> Duration {
+        match self {
+            Self::Gated
+            | Self::AwaitingSubscription
+            | Self::Claimed
+            | Self::StoreUnavailable
+            | Self::HandedBack => Duration::from_secs(120),
+            _ => Duration::from_secs(900),
+        }
+    }
+}
+
 reasons! {
     /// Why an item is a dead letter.
     RejectReason {

@@ -59,7 +59,7 @@ impl Default for Retry {
         Self {
             attempts_max: 100,
             delay_base: Duration::from_secs(1),
-            delay_max: Duration::from_mins(15),
+            delay_max: Duration::from_hours(1),
             age_max: Duration::from_hours(72),
         }
     }

@@ -128,7 +128,10 @@ fn end(slot: &Slot, request: &PackedRequest, retry: &Retry, now_ms: i64, jitter:
         RetryReason::HandedBack => Duration::ZERO,
         RetryReason::NotDue => after.unwrap_or_default(),
         _ if reason.counts_as_attempt() => backoff::delay(retry, attempts, after, jitter),
-        _ => backoff::wait(retry, Duration::from_millis(age_ms.unsigned_abs()), after, jitter),
+        _ => {
+            let age = Duration::from_millis(age_ms.unsigned_abs());
+            backoff::wait(retry, age, reason.longest_wait(), after, jitter)
+        }
     };
     let not_before_ms = now_ms.saturating_add(millis(delay));
     (
