@@ -40,7 +40,6 @@ pub(crate) fn settings<T>(
             }
         },
     };
-    let variable = |name: &str| std::env::var(name).ok();
     let mut settings = Settings::new(Sources {
         file: file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())),
         variable: Some(&variable),
@@ -56,6 +55,12 @@ pub(crate) fn settings<T>(
             Err(Refused(ExitStatus::Config))
         }
     }
+}
+
+/// The one place that reads the environment.
+#[expect(clippy::disallowed_methods, reason = "this is what hands the environment to the settings")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Starts logging on standard error.

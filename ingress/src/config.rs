@@ -193,6 +193,24 @@ mod tests {
     }
 
     #[test]
+    fn the_docs_have_every_setting_with_its_default() {
+        let docs = include_str!("../../docs/configuration.md");
+        let mut settings = Settings::new(Sources::default());
+        IngressConfig::read(&mut settings);
+        for setting in settings.finish().unwrap().settings {
+            let row = docs.lines().find(|line| line.starts_with(&format!("| `{}` |", setting.name)));
+            let row: Vec<&str> =
+                row.unwrap_or_else(|| panic!("no row for {}", setting.name)).split(" | ").collect();
+            let default = if setting.value.is_empty() { "none" } else { &setting.value };
+            assert_eq!(row[2].trim_matches('`'), default, "{}", setting.name);
+            if let Some((min, max)) = row[1].split_once(" to ") {
+                let value: u64 = setting.value.parse().unwrap();
+                assert!((min.parse().unwrap()..=max.parse().unwrap()).contains(&value), "{}", setting.name);
+            }
+        }
+    }
+
+    #[test]
     fn settings_that_disagree_are_refused_together() {
         let file = "tokens = [\"t\"]\nno_auth = true\n[ingress]\nanswer_budget_ms = 8\nbytes_in_flight_max = 1000000\n";
         let mut settings = Settings::new(Sources { file: Some(("p.toml", file)), ..Sources::default() });

@@ -14,6 +14,7 @@ use penstock_shared::{
         sort,
     },
     ids::Pod,
+    mint::mint,
     pack::{PackedBody, PackedRequest, Pending},
     partner::Partner,
     telemetry::IngressMetrics,
@@ -26,7 +27,6 @@ use crate::{
     auth::Caller,
     body::BytesPermit,
     config::CallLimits,
-    mint::mint,
     packer,
     quarantine::{Copy, Quarantine},
 };

@@ -1,6 +1,6 @@
 //! Stores each call durably in the queue and answers at once.
 //!
-//! A call goes one way: [`router`] → [`auth`] (the header alone) → `body` (limits) → `core` (sort, answer) → `packer`
+//! A call goes one way: `router` → [`auth`] (the header alone) → `body` (limits) → `core` (sort, answer) → `packer`
 //! (packs, the queue's word) → [`answer`] (the one table of statuses). The partner is never called from here.
 
 pub mod answer;
@@ -10,7 +10,6 @@ pub mod config;
 mod connection;
 mod core;
 mod health;
-mod mint;
 mod packer;
 mod quarantine;
 mod router;

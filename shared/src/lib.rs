@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod firehose;
 pub mod ids;
+pub mod mint;
 pub mod nearest;
 pub mod pack;
 pub mod partner;

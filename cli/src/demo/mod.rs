@@ -90,7 +90,7 @@ async fn play(args: DemoArgs, stop: CancellationToken) -> Result<ExitStatus, any
     let folder = folder.context("there is no folder to work in")?;
     setup::logs(&LogConfig {
         format: LogFormat::Auto,
-        filter: std::env::var("PENSTOCK_LOG").unwrap_or_else(|_| "warn".to_owned()),
+        filter: setup::variable("PENSTOCK_LOG").unwrap_or_else(|| "warn".to_owned()),
     });
     let clock = Clock::system();
     let partner = start_partner(&folder, args.fail, clock).await?;

@@ -89,7 +89,7 @@ struct AnswerHead {
 }
 
 /// Sends the messages and gives what became of each, in the order given, the whole list once for each repetition;
-/// `each` sees them as they end, in the same order. `client` should be one made by [`client`].
+/// `each` sees them as they end, so that one that waits for its next try holds up no other. `client` should be one made by [`client`].
 ///
 /// # Errors
 /// The token cannot be sent, or `each` failed; messages under way are then dropped.
@@ -105,11 +105,12 @@ pub(crate) async fn send_all(
     let sending = sending(client, url, &headers, messages, effort);
     pin_mut!(sending);
     let mut all = Vec::new();
-    while let Some(sent) = sending.next().await {
+    while let Some((place, sent)) = sending.next().await {
         each(&sent).map_err(SendError::Telling)?;
-        all.push(sent);
+        all.push((place, sent));
     }
-    Ok(all)
+    all.sort_unstable_by_key(|(place, _)| *place);
+    Ok(all.into_iter().map(|(_, sent)| sent).collect())
 }
 
 /// A client that behaves as mParticle's: no redirects, an answer within `timeout` or none.
@@ -154,19 +155,19 @@ fn sending<'a>(
     headers: &'a HeaderMap,
     messages: &'a [Message],
     effort: Effort,
-) -> impl Stream<Item = Sent> + 'a {
+) -> impl Stream<Item = (usize, Sent)> + 'a {
     let mut rng = fastrand::Rng::with_seed(effort.seed);
     let all = (0..effort.repeat.get()).flat_map(move |_| messages);
-    let sent = all.map(move |message| {
+    let sent = all.enumerate().map(move |(place, message)| {
         let backoff = ExponentialBuilder::new()
             .with_min_delay(effort.pause_min)
             .with_max_delay(PAUSE_MAX)
             .with_max_times(effort.attempts.get() - 1)
             .with_jitter()
             .with_jitter_seed(rng.u64(..));
-        send_one(client, url, headers, message, backoff)
+        async move { (place, send_one(client, url, headers, message, backoff).await) }
     });
-    stream::iter(sent).buffered(effort.concurrency.get())
+    stream::iter(sent).buffer_unordered(effort.concurrency.get())
 }
 
 async fn send_one(

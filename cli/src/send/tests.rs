@@ -103,6 +103,35 @@ async fn retried_statuses_and_silence_are_tried_again_and_no_others() {
 }
 
 #[tokio::test]
+async fn redirects_are_not_followed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/from", listener.local_addr().unwrap()).parse().unwrap();
+    let router = axum::Router::new()
+        .route("/from", axum::routing::post(axum::response::Redirect::temporary("/to")))
+        .route("/to", axum::routing::post("taken"));
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(axum::serve(listener, router).into_future());
+    let sent = send(&url, None, &messages(&["{}"]), effort(1, 5)).await;
+    assert_eq!((sent[0].status, sent[0].tries), (Some(307), 1));
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_its_next_try_holds_up_no_other() {
+    let (_simulated, url) = server("503:first=1", None).await;
+    let client = client(Duration::from_secs(5)).unwrap();
+    let messages = messages(&["{}", "{}", "{}"]);
+    let effort = Effort { pause_min: Duration::from_millis(50), ..effort(1, 5) };
+    let mut ended = Vec::new();
+    let each = |sent: &Sent| {
+        ended.push(sent.tries);
+        Ok(())
+    };
+    let sent = send_all(&client, &url, None, &messages, effort, each).await.unwrap();
+    assert_eq!(ended, [1, 1, 2]);
+    assert_eq!(sent.iter().map(|sent| &*sent.file).collect::<Vec<_>>(), ["0.json", "1.json", "2.json"]);
+}
+
+#[tokio::test]
 async fn tries_end_at_their_number() {
     let (_simulated, url) = server("503:100%", None).await;
     let sent = send(&url, None, &messages(&["{}", "{}"]), effort(1, 2)).await;

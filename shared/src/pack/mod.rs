@@ -1,8 +1,10 @@
 //! The pack: what ingress puts on the queue and the worker takes off it. One or more requests, their original bytes
-//! kept, compressed together. The bytes on the queue are [`codec`]'s; frozen examples lie in `fixtures/packs/v1/`.
+//! kept, compressed together. The bytes on the queue are those of `codec.rs`; frozen examples lie in `fixtures/packs/v1/`.
 
 mod codec;
 mod fit;
+#[cfg(test)]
+mod frozen;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -271,7 +271,7 @@ async fn scans_page_in_the_order_of_audience_ids(Opened { store, .. }: Opened) {
     }
     let mut pages = Vec::new();
     let mut after = None;
-    loop {
+    while pages.len() < 4 {
         let page = store.scan(&of.pod, of.account, after, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.key.audience_id);

@@ -15,15 +15,6 @@ use super::value::{ExactNumber, Record, from_json};
 /// Instructions and produced data one evaluation may use: thousands of times what a mapping leaf needs.
 const FUEL: u64 = 200_000;
 
-/// Filters of our own.
-pub(crate) const FILTERS: [&str; 10] = [
-    "boolean", "digits", "fromjson", "integer", "iso8601", "number", "scalars", "seconds", "sha256",
-    "without",
-];
-
-/// Functions of our own.
-pub(crate) const FUNCTIONS: [&str; 3] = ["device_identity", "identity", "partner_identity"];
-
 /// The one environment: it holds no data, so every partner and every evaluation shares it.
 pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
@@ -51,67 +42,6 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     });
     engine
 });
-
-/// True for a filter expressions may use.
-pub(crate) fn is_filter(name: &str) -> bool {
-    FILTERS.contains(&name) || BUILT_IN_FILTERS.contains(&name)
-}
-
-/// minijinja's own filters, as of 3.1 with `builtins`.
-const BUILT_IN_FILTERS: [&str; 52] = [
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "center",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "filesizeformat",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "truncate",
-    "unique",
-    "upper",
-    "urlencode",
-    "zip",
-];
 
 fn wrong(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidOperation, what)
@@ -286,4 +216,25 @@ fn pick(state: &State<'_, '_>, list: &str, kind: Option<&str>, kwargs: &Kwargs) 
         }
     }
     Ok(Value::UNDEFINED)
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_shared::partner::{FILTERS, FUNCTIONS};
+
+    use super::*;
+
+    #[test]
+    fn every_filter_and_function_that_partner_toml_allows_is_there() {
+        let kind = |source: String| {
+            let result = ENGINE.compile_expression_owned(source).unwrap().eval(Value::UNDEFINED);
+            result.err().map(|error| error.kind())
+        };
+        for filter in FILTERS {
+            assert_ne!(kind(format!("1 | {filter}")), Some(ErrorKind::UnknownFilter), "{filter}");
+        }
+        for function in FUNCTIONS {
+            assert_ne!(kind(format!("{function}('email')")), Some(ErrorKind::UnknownFunction), "{function}");
+        }
+    }
 }

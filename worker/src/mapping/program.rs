@@ -2,42 +2,21 @@
 
 use bytes::Bytes;
 use minijinja::Value;
-use penstock_shared::partner::{
-    self, Auth, Batch, Expr, Mapping, Mistake, Mistakes, Partner, RouteAction, Takes, Verdict,
-};
+use penstock_shared::partner::{Batch, Mistakes, Partner, Takes, Verdict};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use super::{
     Compiled, MappingError,
     value::{self, Record},
 };
 
-/// What an expression about one item may name.
-const ITEM_NAMES: [&str; 14] = [
-    "account",
-    "audience",
-    "dsr",
-    "environment",
-    "event",
-    "item",
-    "message",
-    "pod",
-    "profile",
-    "received_at_ms",
-    "request",
-    "settings",
-    "subscription",
-    "user",
-];
-/// What an expression about a whole call may name.
-const CALL_NAMES: [&str; 5] = ["account", "group", "items", "pod", "settings"];
-/// What an expression about an answer may name.
-const ANSWER_NAMES: [&str; 9] =
-    ["account", "group", "headers", "pod", "response", "result", "sent", "settings", "status"];
+/// Everything but the unreserved characters of RFC 3986, so that a value is always one segment.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A partner's routes and expressions, ready to run.
 #[derive(Debug)]
 pub struct Program {
-    values: Vec<(String, Compiled)>,
+    pub(super) values: Vec<(String, Compiled)>,
     /// The routes, in the order of the file.
     pub(crate) routes: Vec<RouteProgram>,
     /// Headers of every call.
@@ -50,7 +29,7 @@ pub struct Program {
 pub(crate) struct RouteProgram {
     pub(crate) name: String,
     pub(crate) takes: Takes,
-    when: Option<Compiled>,
+    pub(super) when: Option<Compiled>,
     pub(crate) action: Action,
 }
 
@@ -63,12 +42,12 @@ pub(crate) enum Action {
 #[derive(Debug)]
 pub(crate) struct CallProgram {
     pub(crate) method: http::Method,
-    path: Vec<PathPart>,
+    pub(super) path: Vec<PathPart>,
     pub(crate) needs_subscription: bool,
-    group: Option<Compiled>,
+    pub(super) group: Option<Compiled>,
     pub(crate) batch: Batch,
-    item: Option<Shape>,
-    body: Option<Shape>,
+    pub(super) item: Option<Shape>,
+    pub(super) body: Option<Shape>,
     pub(crate) capture: Vec<(String, Compiled)>,
     pub(crate) statuses: std::collections::BTreeMap<u16, Verdict>,
     pub(crate) outcome: Option<Compiled>,
@@ -106,14 +85,14 @@ pub(crate) enum AuthProgram {
 }
 
 #[derive(Debug)]
-enum PathPart {
+pub(super) enum PathPart {
     Text(String),
     Value(Compiled),
 }
 
 /// A mapping, compiled.
 #[derive(Debug)]
-enum Shape {
+pub(super) enum Shape {
     Object(Vec<(String, Shape)>),
     Array(Vec<Shape>),
     Value(Compiled),
@@ -128,12 +107,7 @@ impl Program {
     /// # Errors
     /// All mistakes at once, each at its line: unknown names, filters, and what is no expression.
     pub fn compile(partner: &Partner) -> Result<Self, Mistakes> {
-        let mut compiler = Compiler { value_names: Vec::new(), mistakes: Vec::new() };
-        let program = compiler.program(partner);
-        match program {
-            Some(program) if compiler.mistakes.is_empty() => Ok(program),
-            _ => Err(Mistakes::new(partner.file.clone(), compiler.mistakes)),
-        }
+        super::compiler::compile(partner)
     }
 
     /// The calls of all routes that make one.
@@ -209,10 +183,7 @@ impl CallProgram {
                     if text.is_empty() && !path.contains('?') {
                         return Err(MappingError::new("a value of the path is missing or empty"));
                     }
-                    path.extend(percent_encoding::utf8_percent_encode(
-                        &text,
-                        percent_encoding::NON_ALPHANUMERIC,
-                    ));
+                    path.extend(percent_encoding::utf8_percent_encode(&text, RESERVED));
                 }
             }
         }
@@ -284,190 +255,5 @@ impl minijinja::value::Object for Overlay {
             return Some(self.element.clone());
         }
         self.outer.get_item(key).ok().filter(|value| !value.is_undefined())
-    }
-}
-
-/// Compiles and collects mistakes; a part that fails is `None`, and the rest is still looked at.
-struct Compiler {
-    value_names: Vec<String>,
-    mistakes: Vec<Mistake>,
-}
-
-impl Compiler {
-    fn program(&mut self, partner: &Partner) -> Option<Program> {
-        let mut values = Vec::new();
-        for (name, expr) in &partner.values {
-            let compiled = self.item(expr);
-            self.value_names.push(name.clone());
-            values.extend(compiled.map(|compiled| (name.clone(), compiled)));
-        }
-        let headers =
-            partner.api.headers.iter().filter_map(|(name, expr)| Some((name.clone(), self.call(expr)?)));
-        let headers = headers.collect();
-        let auth = self.auth(&partner.auth);
-        let routes: Vec<_> = partner.routes.iter().map(|route| self.route(route)).collect();
-        Some(Program { values, headers, auth: auth?, routes: routes.into_iter().collect::<Option<_>>()? })
-    }
-
-    fn auth(&mut self, auth: &Auth) -> Option<AuthProgram> {
-        Some(match auth {
-            Auth::None => AuthProgram::None,
-            Auth::Header { header, value } => {
-                AuthProgram::Header { header: header.clone(), value: self.call(value)? }
-            }
-            Auth::Bearer { token } => AuthProgram::Bearer { token: self.call(token)? },
-            Auth::Basic { user, password } => {
-                let (user, password) = (self.call(user), self.call(password));
-                AuthProgram::Basic { user: user?, password: password? }
-            }
-        })
-    }
-
-    fn route(&mut self, route: &partner::Route) -> Option<RouteProgram> {
-        let when = self.optional(route.when.as_ref(), Self::item);
-        let action = match &route.action {
-            RouteAction::Drop(_) => Some(Action::Drop),
-            RouteAction::Call(call) => self.call_program(call).map(|call| Action::Call(Box::new(call))),
-        };
-        Some(RouteProgram { name: route.name.clone(), takes: route.takes, when: when?, action: action? })
-    }
-
-    fn call_program(&mut self, call: &partner::Call) -> Option<CallProgram> {
-        let path = self.path(&call.path.0);
-        let group = self.optional(call.group.as_ref(), Self::item);
-        let item = self.optional(call.item.as_ref(), |this, mapping| {
-            this.shape(mapping, &mut Vec::new(), Self::item_with)
-        });
-        let body = self.optional(call.body.as_ref(), |this, mapping| {
-            this.shape(mapping, &mut Vec::new(), Self::call_with)
-        });
-        let capture = call.capture.iter().map(|(name, expr)| Some((name.clone(), self.answer(expr)?)));
-        let capture: Option<Vec<_>> = capture.collect();
-        let outcome = self.optional(call.answer.outcome.as_ref(), Self::answer);
-        let items = self.item_answers(&call.answer.items);
-        Some(CallProgram {
-            method: http::Method::from_bytes(call.method.as_bytes()).ok()?,
-            path: path?,
-            needs_subscription: call.needs_subscription,
-            group: group?,
-            batch: call.batch,
-            item: item?,
-            body: body?,
-            capture: capture?,
-            statuses: call.answer.statuses.clone(),
-            outcome: outcome?,
-            items: items?,
-        })
-    }
-
-    fn item_answers(&mut self, items: &partner::ItemAnswers) -> Option<ItemAnswersProgram> {
-        Some(match items {
-            partner::ItemAnswers::Alike => ItemAnswersProgram::Alike,
-            partner::ItemAnswers::Each { list, outcome, reason } => {
-                let (list, outcome) = (self.answer(list), self.answer(outcome));
-                let reason = self.optional(reason.as_ref(), Self::answer);
-                ItemAnswersProgram::Each(Box::new(EachProgram {
-                    list: list?,
-                    outcome: outcome?,
-                    reason: reason?,
-                }))
-            }
-            partner::ItemAnswers::Failed(lists) => {
-                let lists = lists.iter().map(|failed| {
-                    let (list, matches) = (self.answer(&failed.list), self.answer(&failed.matches));
-                    let reason = failed.reason.clone();
-                    Some(FailedProgram { list: list?, matches: matches?, outcome: failed.outcome, reason })
-                });
-                ItemAnswersProgram::Failed(lists.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?)
-            }
-        })
-    }
-
-    /// Text with `{{ expressions }}` in it.
-    fn path(&mut self, template: &Expr) -> Option<Vec<PathPart>> {
-        let mut parts = Vec::new();
-        let mut rest = template.source.as_str();
-        while let Some((text, after)) = rest.split_once("{{") {
-            let Some((source, after)) = after.split_once("}}") else {
-                self.mistakes.push(template.mistake("`{{` without `}}`"));
-                return None;
-            };
-            parts.push(PathPart::Text(text.to_owned()));
-            let expr = Expr { source: source.trim().to_owned(), ..template.clone() };
-            parts.push(PathPart::Value(self.call(&expr)?));
-            rest = after;
-        }
-        parts.push(PathPart::Text(rest.to_owned()));
-        Some(parts)
-    }
-
-    fn shape(
-        &mut self,
-        mapping: &Mapping,
-        names: &mut Vec<String>,
-        compile: fn(&mut Self, &Expr, &[String]) -> Option<Compiled>,
-    ) -> Option<Shape> {
-        Some(match mapping {
-            Mapping::Object(members) => {
-                let members: Vec<_> = members
-                    .iter()
-                    .map(|(name, mapping)| Some((name.clone(), self.shape(mapping, names, compile)?)))
-                    .collect();
-                Shape::Object(members.into_iter().collect::<Option<_>>()?)
-            }
-            Mapping::Array(items) => {
-                let items: Vec<_> = items.iter().map(|mapping| self.shape(mapping, names, compile)).collect();
-                Shape::Array(items.into_iter().collect::<Option<_>>()?)
-            }
-            Mapping::Expr(expr) => Shape::Value(compile(self, expr, names)?),
-            Mapping::Literal(json) => Shape::Literal(json.to_string().into_bytes()),
-            Mapping::Raw => Shape::Raw,
-            Mapping::Each { list, name, item } => {
-                let list = compile(self, list, names);
-                names.push(name.clone());
-                let item = self.shape(item, names, compile);
-                names.pop();
-                Shape::Each { list: list?, name: name.clone(), item: Box::new(item?) }
-            }
-        })
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "the outer says whether it compiled, the inner whether it was there"
-    )]
-    fn optional<T, C>(
-        &mut self,
-        part: Option<&T>,
-        compile: impl FnOnce(&mut Self, &T) -> Option<C>,
-    ) -> Option<Option<C>> {
-        part.map_or(Some(None), |part| compile(self, part).map(Some))
-    }
-
-    fn item(&mut self, expr: &Expr) -> Option<Compiled> {
-        self.item_with(expr, &[])
-    }
-
-    fn call(&mut self, expr: &Expr) -> Option<Compiled> {
-        self.call_with(expr, &[])
-    }
-
-    fn answer(&mut self, expr: &Expr) -> Option<Compiled> {
-        self.compile(expr, &ANSWER_NAMES, &[])
-    }
-
-    fn item_with(&mut self, expr: &Expr, more: &[String]) -> Option<Compiled> {
-        let values = self.value_names.clone();
-        let names: Vec<&str> = ITEM_NAMES.into_iter().chain(values.iter().map(String::as_str)).collect();
-        self.compile(expr, &names, more)
-    }
-
-    fn call_with(&mut self, expr: &Expr, more: &[String]) -> Option<Compiled> {
-        self.compile(expr, &CALL_NAMES, more)
-    }
-
-    fn compile(&mut self, expr: &Expr, names: &[&str], more: &[String]) -> Option<Compiled> {
-        let names: Vec<&str> = names.iter().copied().chain(more.iter().map(String::as_str)).collect();
-        Compiled::new(expr, &names).map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 }

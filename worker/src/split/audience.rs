@@ -7,6 +7,7 @@ use penstock_shared::{
         self, AudienceAction, Item, ItemContent, Membership, Request, SubscriptionAction, SubscriptionRequest,
     },
     ids::{AccountId, Address},
+    mint::mint,
     pack::PendingItem,
     partner::{Setting, SettingKind, Takes},
     subscription::{Subscription, SubscriptionChange, SubscriptionKey, SubscriptionState},
@@ -165,6 +166,7 @@ impl Splitter {
         wanted: &Wanted,
     ) -> Planned {
         let key = subscription_key(planning, change.audience_id);
+        let change = &self.with_minted(&key, change);
         let applied =
             match self.subscriptions.store.apply(&stored_change(&key, change, planning.message_ms)).await {
                 Ok(applied) => applied,
@@ -192,6 +194,17 @@ impl Splitter {
         context::subscription(&mut variables, change, defaults, Some(&applied.current));
         let duty = Some(SubscriptionDuty { key, change: duty });
         self.lane(planning, Takes::Subscription, item_key, variables, &item.raw, duty)
+    }
+
+    /// The first request of a subscription goes out before mParticle has our answer to it, so it lacks the hidden
+    /// settings that we make; later ones bring them along.
+    fn with_minted(&self, key: &SubscriptionKey, change: &SubscriptionRequest) -> SubscriptionRequest {
+        let mut change = change.clone();
+        for id in self.partner.minted_settings() {
+            let minted = || Some(mint(&key.pod, key.account, key.audience_id, id));
+            change.settings.entry(id.to_owned()).or_insert_with(minted);
+        }
+        change
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use http::Method;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::call::{Call, Reply, key_text};
@@ -11,8 +11,15 @@ use super::stats::{Counted, Tally, key_digest};
 /// The sandbox's state beside its counters.
 #[derive(Debug, Default)]
 pub(crate) struct Sandbox {
-    /// Name and key of each list, and the id it was given.
-    lists: BTreeMap<(String, Option<String>), String>,
+    /// What each list is known by, and the id it was given.
+    lists: BTreeMap<ListIdentity, String>,
+}
+
+/// What a list is known by: its key, so that a renamed one stays the same list; its name if it has no key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ListIdentity {
+    Key(String),
+    Name(String),
 }
 
 /// What a path is for.
@@ -80,7 +87,7 @@ impl Sandbox {
             return Reply::new(400, json!({ "error": "the body is not JSON" }));
         };
         let member = match route {
-            Route::CreateList => return self.create_list(&body),
+            Route::CreateList => return self.create_list(&body, call.headers),
             Route::Items(member) => member,
             _ => "members",
         };
@@ -90,18 +97,20 @@ impl Sandbox {
         }
     }
 
-    /// The same name and key give the same list, in this run and any other.
-    fn create_list(&mut self, body: &Value) -> Reply {
-        let (name, key) = (key_text(body.get("name")), key_text(body.get("key")));
-        if name.is_none() && key.is_none() {
+    /// The same key gives the same list, in this run and any other. A call that comes again is known by its
+    /// idempotency key.
+    fn create_list(&mut self, body: &Value, headers: &HeaderMap) -> Reply {
+        let key = key_text(body.get("key")).map(ListIdentity::Key);
+        let Some(identity) = key.or_else(|| key_text(body.get("name")).map(ListIdentity::Name)) else {
             return Reply::new(400, json!({ "error": "a list needs a name or a key" }));
-        }
-        let identity = (name.unwrap_or_default(), key);
+        };
         let known = self.lists.contains_key(&identity);
         let digest = key_digest(&format!("{identity:?}"));
+        let call =
+            headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map_or(digest, key_digest);
         let id = self.lists.entry(identity).or_insert_with(|| format!("L-{digest:016x}"));
         Reply::new(200, json!({ "list_id": id, "created": !known }))
-            .with_items(vec![Counted::Accepted(Some(digest))])
+            .with_items(vec![Counted::Accepted(Some(call))])
     }
 }
 

@@ -65,14 +65,17 @@ async fn sandbox_gives_each_item_its_word_and_counts_keys() {
 }
 
 #[tokio::test]
-async fn sandbox_lists_are_the_same_for_the_same_name_and_key() {
+async fn sandbox_lists_are_the_same_for_the_same_key_whatever_their_name() {
     let simulated = start(Kind::Sandbox, "").await;
     let (_, first) = answer(&simulated, "POST", "/lists", r#"{"name":"VIPs","key":"1"}"#).await;
-    let (_, again) = answer(&simulated, "POST", "/lists", r#"{"key":1,"name":"VIPs"}"#).await;
+    let (_, again) = answer(&simulated, "POST", "/lists", r#"{"key":1,"name":"Renamed"}"#).await;
     let (_, other) = answer(&simulated, "POST", "/lists", r#"{"name":"VIPs","key":"2"}"#).await;
     assert_eq!(first["list_id"], again["list_id"]);
     assert_ne!(first["list_id"], other["list_id"]);
-    assert_eq!(simulated.stats().lists, 2);
+    let (_, unkeyed) = answer(&simulated, "POST", "/lists", r#"{"name":"1"}"#).await;
+    assert_ne!(first["list_id"], unkeyed["list_id"]);
+    assert_eq!((&first["created"], &again["created"]), (&json!(true), &json!(false)));
+    assert_eq!(simulated.stats().lists, 3);
     let members = format!("/lists/{}/members", first["list_id"].as_str().unwrap());
     let (status, said) = answer(&simulated, "PUT", &members, r#"{"members":[{"key":"m"}]}"#).await;
     assert_eq!((status, &said["results"][0]["status"]), (200, &json!("ok")));
@@ -195,27 +198,31 @@ async fn above_the_limit_it_says_when_to_come_back() {
 }
 
 /// Hands one request to the partner without a socket, so that time may be paused.
-async fn handle(options: Options) -> (Duration, bool) {
-    let simulation = Arc::new(Simulation::new(options.behaviour, None));
+async fn handle(simulation: Simulation) -> (Duration, bool) {
     let (wire, began) = (Wire::default(), Instant::now());
-    server::handle(State(simulation), ConnectInfo(wire.clone()), Request::new("{}".into())).await;
+    let request = Request::new("{}".into());
+    server::handle(State(Arc::new(simulation)), ConnectInfo(wire.clone()), request).await;
     (began.elapsed(), wire.is_cut())
 }
 
 #[tokio::test(start_paused = true)]
 async fn latency_delays_the_answer() {
-    let mut options = options(Kind::Echo, "");
-    options.behaviour.latency = "300..400".parse().unwrap();
-    let (took, cut) = handle(options).await;
+    let mut behaviour = options(Kind::Echo, "").behaviour;
+    behaviour.latency = "300..400".parse().unwrap();
+    let (took, cut) = handle(Simulation::new(behaviour, None)).await;
     assert!((300..=401).contains(&took.as_millis()), "{took:?}");
     assert!(!cut);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_request_is_cut_after_two_minutes() {
-    let (took, cut) = handle(options(Kind::Echo, "hang:100%")).await;
+async fn a_hanging_request_is_cut_after_two_minutes_or_at_the_stop() {
+    let hanging = || Simulation::new(options(Kind::Echo, "hang:100%").behaviour, None);
+    let (took, cut) = handle(hanging()).await;
     assert!((120..=121).contains(&took.as_secs()), "{took:?}");
     assert!(cut);
+    let stopped = hanging();
+    stopped.stop.cancel();
+    assert_eq!(handle(stopped).await, (Duration::ZERO, true));
 }
 
 #[tokio::test]

@@ -183,6 +183,8 @@ async fn a_long_poll_notices_what_another_process_has_sent() {
         main.depth().await.unwrap();
         send(&elsewhere, "from afar").await;
     };
+    let began = Instant::now();
     let (received, ()) = tokio::join!(main.receive(1, LONG, LONG), send_elsewhere);
     assert_eq!(received.unwrap().len(), 1);
+    assert!(began.elapsed() < WAIT_MAX / 2, "only at the end of the wait");
 }

@@ -18,25 +18,8 @@ use super::MOTO_VERSION;
 /// Long enough for a busy machine; a start takes two to four seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Serves on a port of the system's choice, says which, and ends when its standard input does: the process that holds
-/// the other end has then ended, even by a signal it could not handle.
-const LAUNCHER: &str = r#"
-import os, sys, threading
-def end_with_parent():
-    sys.stdin.buffer.read()
-    os._exit(0)
-threading.Thread(target=end_with_parent, daemon=True).start()
-import logging, moto
-if moto.__version__ != sys.argv[1]:
-    sys.exit("moto is " + moto.__version__ + ", not " + sys.argv[1])
-from moto.server import ThreadedMotoServer
-import moto.dynamodb.models, moto.s3.models, moto.sqs.models
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-threading.Event().wait()
-"#;
+/// Its argument is the version wanted.
+const LAUNCHER: &str = include_str!("launcher.py");
 
 /// Starts moto with the Python of the path, or with one that is set up for it.
 pub(super) fn start_moto() -> anyhow::Result<(Child, u16)> {

@@ -1,11 +1,11 @@
 //! Values of hidden subscription settings, made by rule (protocol.md 4.2).
 
+use crate::ids::{AccountId, Pod, hex};
 use aws_lc_rs::digest;
-use penstock_shared::ids::{AccountId, Pod, hex};
 
 /// The value of a hidden setting: the same for the same pod, account, audience and setting, however often the
 /// subscription is asked for, so a repeated request has the same answer (trap 80). 32 hex digits.
-pub(crate) fn mint(pod: &Pod, account: AccountId, audience_id: i64, setting: &str) -> String {
+pub fn mint(pod: &Pod, account: AccountId, audience_id: i64, setting: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for field in [pod.as_str(), &account.to_string(), &audience_id.to_string(), setting] {
         context.update(&(field.len() as u64).to_be_bytes());

@@ -1,0 +1,161 @@
+//! A running ingress, and what it stored.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use penstock_ingress::{Deps, IngressConfig, PartnerAnswers, RunError};
+use penstock_shared::{
+    clock::Clock,
+    config::{Settings, Sources},
+    database::Database,
+    pack::{Pack, PackedBody, PackedRequest},
+    partner,
+    queue::{
+        Queue, Queues,
+        embedded::{EmbeddedQueue, EmbeddedQueueConfig},
+    },
+    spill::{Spill, folder::FolderSpill},
+    telemetry::{IngressMetrics, MetricsHandle, local_recorder},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::{Answer, Client, TOKEN},
+    faulty::{Fault, Faulty},
+};
+
+/// A message that is queued.
+pub(crate) const EVENTS: &[u8] =
+    br#"{"type":"event_processing_request","id":"e-1","account":{"account_id":7},"events":[{"type":"session_start"}]}"#;
+/// A verification call.
+pub(crate) const NOOP: &[u8] =
+    br#"{"type":"event_processing_request","id":"n-1","account":{"account_id":7},"events":[]}"#;
+/// What can this integration do?
+pub(crate) const REGISTRATION: &[u8] = br#"{"type":"module_registration_request","id":"r-1"}"#;
+
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) main: Arc<Faulty>,
+    pub(crate) dead: Arc<Faulty>,
+    pub(crate) metrics: MetricsHandle,
+    pub(crate) stop: CancellationToken,
+    spill: Arc<dyn Spill>,
+    task: JoinSet<Result<(), RunError>>,
+    _folder: tempfile::TempDir,
+}
+
+/// The defaults, one token, and time enough for a busy machine: a test that is about a deadline sets it.
+pub(crate) fn config() -> IngressConfig {
+    let file = "tokens = [\"sesame\"]\n[ingress]\nanswer_budget_ms = 8000\n";
+    let mut settings = Settings::new(Sources { file: Some(("test", file)), ..Sources::default() });
+    let config = IngressConfig::read(&mut settings);
+    settings.finish().unwrap();
+    config
+}
+
+impl Running {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(config()).await
+    }
+
+    pub(crate) async fn start_with(config: IngressConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("penstock.db")).unwrap();
+        let clock = Clock::starting_at(1_700_000_000_000);
+        let queue = |name: &str| {
+            let config =
+                EmbeddedQueueConfig { receives_max: 10, dead_letter: None, message_bytes_max: 1024 * 1024 };
+            let within: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(database.clone(), clock, name, config));
+            Arc::new(Faulty { within, fault: Fault::None.into() })
+        };
+        let (main, dead) = (queue("main"), queue("dead"));
+        let spill: Arc<dyn Spill> = Arc::new(FolderSpill::new(folder.path().join("spill")));
+        let (recorder, metrics_handle) = local_recorder();
+        let metrics = metrics::with_local_recorder(&recorder, IngressMetrics::new);
+        let partner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/partners/sandbox.toml");
+        let deps = Deps {
+            queues: Queues { main: main.clone(), retry: queue("retry"), dead: dead.clone() },
+            spill: spill.clone(),
+            partner: PartnerAnswers::from(&partner::load(&partner).unwrap()),
+            clock,
+            seed: 1,
+            metrics,
+            metrics_handle: metrics_handle.clone(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let admin_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, admin) = (listener.local_addr().unwrap(), admin_listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let mut task = JoinSet::new();
+        task.spawn(penstock_ingress::run(deps, config, listener, Some(admin_listener), stop.clone()));
+        Self { address, admin, main, dead, metrics: metrics_handle, stop, spill, task, _folder: folder }
+    }
+
+    /// One call on a connection of its own.
+    pub(crate) async fn call(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        Client::connect(self.address).await.call(line, headers, body).await
+    }
+
+    /// A POST with the token.
+    pub(crate) async fn post(&self, body: &[u8]) -> Answer {
+        self.call("POST /", &[TOKEN], body).await
+    }
+
+    /// What a load balancer's probe is told.
+    pub(crate) async fn readyz(&self) -> Answer {
+        Client::connect(self.admin).await.call("GET /readyz", &[], b"").await
+    }
+
+    /// Waits until the queue was found reachable.
+    pub(crate) async fn until_ready(&self) {
+        while self.readyz().await.status != 200 {}
+    }
+
+    /// Takes every pack off the main queue.
+    pub(crate) async fn packs(&self) -> Vec<Pack> {
+        take(&*self.main).await
+    }
+
+    /// Takes every request off the main queue.
+    pub(crate) async fn stored(&self) -> Vec<PackedRequest> {
+        self.packs().await.into_iter().flat_map(|pack| pack.requests).collect()
+    }
+
+    /// Takes every request off the dead-letter queue.
+    pub(crate) async fn quarantined(&self) -> Vec<PackedRequest> {
+        take(&*self.dead).await.into_iter().flat_map(|pack| pack.requests).collect()
+    }
+
+    /// The original bytes, wherever they are.
+    pub(crate) async fn bytes(&self, request: &PackedRequest) -> Bytes {
+        match &request.body {
+            PackedBody::Inline(body) => body.clone(),
+            PackedBody::Spilled { key, .. } => self.spill.get(key).await.unwrap(),
+        }
+    }
+
+    pub(crate) fn has_metric(&self, line: &str) -> bool {
+        self.metrics.render().lines().any(|rendered| rendered == line)
+    }
+
+    /// Waits for the end after a stop.
+    pub(crate) async fn ended(&mut self) -> Result<(), RunError> {
+        self.task.join_next().await.unwrap().unwrap()
+    }
+}
+
+async fn take(queue: &dyn Queue) -> Vec<Pack> {
+    let mut packs = Vec::new();
+    loop {
+        let messages = queue.receive(10, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
+        if messages.is_empty() {
+            return packs;
+        }
+        for message in messages {
+            packs.push(Pack::decode(&message.body).unwrap());
+            queue.delete(&[message.receipt]).await;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What must never stand in a log line.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use crate::{faulty::Fault, harness::Running};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn trap_98_no_log_line_holds_a_body_a_setting_or_a_token() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    // For the whole process: lines of the tests beside this one are looked at as well.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let mut running = Running::start().await;
+    let body = br#"{"type":"event_processing_request","id":"id-secret","account":{"account_id":7,"account_settings":{"apiKey":"key-secret"}},"events":[{"user":"ada-secret"}]}"#;
+    running.post(body).await;
+    running.post(&body[..body.len() - 1]).await;
+    running.post(br#"{"type":"type-secret"}"#).await;
+    running.call("POST /", &[("authorization", "Token token-secret")], body).await;
+    running.main.set(Fault::Unavailable);
+    running.post(body).await;
+    running.dead.set(Fault::Panic);
+    running.post(b"body-secret").await;
+    running.stop.cancel();
+    running.ended().await.unwrap();
+    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains("ingress takes calls") && lines.contains("a call broke off"), "{lines}");
+    let shown: Vec<&str> =
+        lines.lines().filter(|line| line.contains("secret") || line.contains("sesame")).collect();
+    assert_eq!(shown, Vec::<&str>::new());
+}
