@@ -1,6 +1,7 @@
 //! Message → requests → items: unpacks, reads tolerantly, and finds each item's way. What needs no call gets its
 //! outcome here.
 
+mod audience;
 mod plan;
 mod request;
 

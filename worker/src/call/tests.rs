@@ -35,7 +35,7 @@ fn values_of_the_path_are_encoded_and_the_base_url_keeps_its_path() {
         url("a/b?c#d%2F é"),
         "https://partner.example.com/v1/lists/a%2Fb%3Fc%23d%252F%20%C3%A9/members?source=us1"
     );
-    assert_eq!(url("..."), "https://partner.example.com/v1/lists/%2E%2E%2E/members?source=us1");
+    assert_eq!(url("..."), "https://partner.example.com/v1/lists/.../members?source=us1");
 }
 
 #[test]

@@ -74,7 +74,7 @@ async fn a_cell_taken_of_one_limit_is_kept_while_the_next_is_closed() {
 async fn calls_at_once_are_bounded_for_all_and_for_each_account() {
     let (mut gates, first, second) = gates("[limits]\nconcurrency = 3\nconcurrency_per_account = 2");
     let now = Instant::now();
-    let mut admit = |gates: &mut Gates, lane: &LaneKey| gates.admit(lane, &mut 0, now);
+    let admit = |gates: &mut Gates, lane: &LaneKey| gates.admit(lane, &mut 0, now);
     assert_eq!([admit(&mut gates, &first), admit(&mut gates, &first)], [Admission::Go; 2]);
     assert_eq!(admit(&mut gates, &first), Admission::Busy);
     assert_eq!(admit(&mut gates, &second), Admission::Go);

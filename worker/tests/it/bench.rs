@@ -31,20 +31,20 @@ use crate::{
 const PARTNER: &str = include_str!("../fixture/partner.toml");
 
 /// The time at which every scenario begins.
-pub const BEGUN_MS: i64 = 1_800_000_000_000;
+pub(crate) const BEGUN_MS: i64 = 1_800_000_000_000;
 
-pub struct Bench {
-    pub main: Arc<QueueModel>,
-    pub retry: Arc<QueueModel>,
-    pub dead: Arc<QueueModel>,
-    pub store: Arc<StoreModel>,
-    pub spill: Arc<SpillModel>,
-    pub script: Arc<Script>,
-    pub partner: Arc<Partner>,
-    pub ledger: Arc<Ledger>,
-    pub config: WorkerConfig,
-    pub clock: Clock,
-    pub pod: Pod,
+pub(crate) struct Bench {
+    pub(crate) main: Arc<QueueModel>,
+    pub(crate) retry: Arc<QueueModel>,
+    pub(crate) dead: Arc<QueueModel>,
+    pub(crate) store: Arc<StoreModel>,
+    pub(crate) spill: Arc<SpillModel>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) partner: Arc<Partner>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) config: WorkerConfig,
+    pub(crate) clock: Clock,
+    pub(crate) pod: Pod,
     workers: JoinSet<Result<(), RunError>>,
     stop: CancellationToken,
     seed: u64,
@@ -52,19 +52,19 @@ pub struct Bench {
 
 /// One dead letter: its request's body, its address, why.
 #[derive(Clone, Debug)]
-pub struct Dead {
-    pub address: String,
-    pub reason: DeadReason,
-    pub attempts: u32,
+pub(crate) struct Dead {
+    pub(crate) address: String,
+    pub(crate) reason: DeadReason,
+    pub(crate) attempts: u32,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(1, |text| text)
     }
 
     /// `edit` changes the text of the partner's file.
-    pub fn with(seed: u64, edit: impl Fn(String) -> String) -> Self {
+    pub(crate) fn with(seed: u64, edit: impl Fn(String) -> String) -> Self {
         let clock = Clock::starting_at(BEGUN_MS);
         let pod = Pod::new("us1").unwrap();
         let queue = |n| Arc::new(QueueModel::new(clock, seed * 10 + n));
@@ -104,19 +104,19 @@ impl Bench {
     }
 
     /// Starts a worker.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let (deps, config, stop) = (self.deps(), self.config, self.stop.clone());
         self.workers.spawn(penstock_worker::run(deps, config, stop));
     }
 
     /// A worker's whole run, to be dropped at will.
-    pub fn run(&mut self) -> impl Future<Output = Result<(), RunError>> + Send + use<> {
+    pub(crate) fn run(&mut self) -> impl Future<Output = Result<(), RunError>> + Send + use<> {
         let (deps, config, stop) = (self.deps(), self.config, self.stop.clone());
         penstock_worker::run(deps, config, stop)
     }
 
     /// Says stop, and waits for the workers.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.stop.cancel();
         while let Some(ended) = self.workers.join_next().await {
             ended.unwrap().unwrap();
@@ -125,12 +125,12 @@ impl Bench {
     }
 
     /// Puts one message of these requests on the main queue.
-    pub fn put(&self, bodies: &[Value]) {
+    pub(crate) fn put(&self, bodies: &[Value]) {
         let requests = bodies.iter().map(|body| self.packed(body)).collect();
         self.main.put(Pack { requests }.encode(CompressionLevel::default()));
     }
 
-    pub fn packed(&self, body: &Value) -> PackedRequest {
+    pub(crate) fn packed(&self, body: &Value) -> PackedRequest {
         let body = bytes::Bytes::from(body.to_string());
         let sorted = firehose::sort(&body).unwrap();
         PackedRequest {
@@ -146,7 +146,7 @@ impl Bench {
     }
 
     /// The same, its body spilled.
-    pub async fn put_spilled(&self, body: &Value) {
+    pub(crate) async fn put_spilled(&self, body: &Value) {
         use penstock_shared::spill::Spill as _;
         let mut packed = self.packed(body);
         let PackedBody::Inline(body) = packed.body else { panic!("it was inline") };
@@ -157,14 +157,14 @@ impl Bench {
     }
 
     /// Runs one worker until nothing waits on main and retry, and stops it.
-    pub async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         self.start();
         self.until_empty().await;
         self.stop().await;
     }
 
     /// Waits until nothing waits on main and retry.
-    pub async fn until_empty(&self) {
+    pub(crate) async fn until_empty(&self) {
         for _ in 0..40 * 3600 * 5 {
             if self.main.len() == 0 && self.retry.len() == 0 {
                 return;
@@ -174,12 +174,12 @@ impl Bench {
         panic!("after forty hours {} and {} messages are left", self.main.len(), self.retry.len());
     }
 
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.ledger.counts()
     }
 
     /// Everything on the dead-letter queue.
-    pub fn dead(&self) -> Vec<Dead> {
+    pub(crate) fn dead(&self) -> Vec<Dead> {
         items(&self.dead.bodies())
             .map(|(address, attempts, reason)| Dead {
                 address,
@@ -189,17 +189,17 @@ impl Bench {
             .collect()
     }
 
-    pub fn dead_codes(&self) -> Vec<String> {
+    pub(crate) fn dead_codes(&self) -> Vec<String> {
         self.dead().into_iter().map(|dead| dead.reason.code).collect()
     }
 
     /// Items on the retry queue: address and attempts.
-    pub fn retrying(&self) -> Vec<(String, u32)> {
+    pub(crate) fn retrying(&self) -> Vec<(String, u32)> {
         items(&self.retry.bodies()).map(|(address, attempts, _)| (address, attempts)).collect()
     }
 
     /// Accounts of each pack on the retry queue.
-    pub fn retry_accounts(&self) -> Vec<Vec<AccountId>> {
+    pub(crate) fn retry_accounts(&self) -> Vec<Vec<AccountId>> {
         let packs = self.retry.bodies();
         packs
             .iter()
@@ -208,7 +208,7 @@ impl Bench {
     }
 
     /// Nothing is in flight, and every item received has one outcome.
-    pub fn assert_adds_up(&self) {
+    pub(crate) fn assert_adds_up(&self) {
         let counts = self.counts();
         assert_eq!(counts.in_flight(), 0, "{counts:?}");
     }

@@ -9,7 +9,7 @@ fn account(id: i64) -> Value {
 }
 
 /// Events with these names, each with an id of its own.
-pub fn events(account_id: i64, names: &[&str]) -> Value {
+pub(crate) fn events(account_id: i64, names: &[&str]) -> Value {
     let events: Vec<Value> = names
         .iter()
         .enumerate()
@@ -27,7 +27,7 @@ pub fn events(account_id: i64, names: &[&str]) -> Value {
 }
 
 /// A subscription change at `after_ms`.
-pub fn subscription(account_id: i64, audience: i64, action: &str, after_ms: i64) -> Value {
+pub(crate) fn subscription(account_id: i64, audience: i64, action: &str, after_ms: i64) -> Value {
     json!({
         "type": "audience_subscription_request", "id": format!("s-{audience}-{action}-{after_ms}"),
         "timestamp_ms": BEGUN_MS + after_ms, "account": account(account_id), "audience_id": audience,
@@ -37,7 +37,7 @@ pub fn subscription(account_id: i64, audience: i64, action: &str, after_ms: i64)
 }
 
 /// Changes of some users in some audiences at `after_ms`: user, audience, action.
-pub fn memberships(account_id: i64, changes: &[(&str, i64, &str)], after_ms: i64) -> Value {
+pub(crate) fn memberships(account_id: i64, changes: &[(&str, i64, &str)], after_ms: i64) -> Value {
     let profiles: Vec<Value> = changes
         .iter()
         .map(|(user, audience, action)| json!({
@@ -55,7 +55,7 @@ pub fn memberships(account_id: i64, changes: &[(&str, i64, &str)], after_ms: i64
 }
 
 /// An erasure request.
-pub fn erasure(account_id: Option<i64>, kind: &str) -> Value {
+pub(crate) fn erasure(account_id: Option<i64>, kind: &str) -> Value {
     let mut request = json!({
         "type": "dsr_processing_request", "id": "d-1", "timestamp_ms": BEGUN_MS,
         "subject_request_id": "dsr-1", "subject_request_type": kind, "submitted_time": 1_799_999_999.5,

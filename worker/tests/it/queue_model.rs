@@ -17,24 +17,24 @@ use tokio::{sync::Notify, time::Instant};
 
 /// How often each fault happens, in percent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    pub send_fails: u8,
+pub(crate) struct Faults {
+    pub(crate) send_fails: u8,
     /// Stored, and said not to be.
-    pub send_unconfirmed: u8,
-    pub delete_fails: u8,
-    pub renew_fails: u8,
+    pub(crate) send_unconfirmed: u8,
+    pub(crate) delete_fails: u8,
+    pub(crate) renew_fails: u8,
     /// The lease lapses at once.
-    pub lease_lost: u8,
-    pub receive_fails: u8,
+    pub(crate) lease_lost: u8,
+    pub(crate) receive_fails: u8,
     /// Stays visible although it was received.
-    pub duplicated: u8,
+    pub(crate) duplicated: u8,
     /// Handed out in any order.
-    pub reordered: bool,
+    pub(crate) reordered: bool,
 }
 
 impl Faults {
     /// All of them.
-    pub const STORM: Self = Self {
+    pub(crate) const STORM: Self = Self {
         send_fails: 10,
         send_unconfirmed: 5,
         delete_fails: 10,
@@ -64,15 +64,14 @@ struct State {
 }
 
 #[derive(Debug)]
-pub struct QueueModel {
+pub(crate) struct QueueModel {
     state: Mutex<State>,
     bell: Notify,
     clock: Clock,
-    body_max: usize,
 }
 
 impl QueueModel {
-    pub fn new(clock: Clock, seed: u64) -> Self {
+    pub(crate) fn new(clock: Clock, seed: u64) -> Self {
         let state = State {
             messages: BTreeMap::new(),
             next_id: 0,
@@ -80,34 +79,29 @@ impl QueueModel {
             rng: fastrand::Rng::with_seed(seed),
             delays: Vec::new(),
         };
-        Self { state: Mutex::new(state), bell: Notify::new(), clock, body_max: 200_000 }
+        Self { state: Mutex::new(state), bell: Notify::new(), clock }
     }
 
-    pub fn with_body_max(mut self, body_max: usize) -> Self {
-        self.body_max = body_max;
-        self
-    }
-
-    pub fn set_faults(&self, faults: Faults) {
+    pub(crate) fn set_faults(&self, faults: Faults) {
         self.state().faults = faults;
     }
 
     /// Messages not deleted, as they were sent.
-    pub fn bodies(&self) -> Vec<Bytes> {
+    pub(crate) fn bodies(&self) -> Vec<Bytes> {
         self.state().messages.values().map(|stored| stored.body.clone()).collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.state().messages.len()
     }
 
     /// The delays of all messages ever sent here.
-    pub fn delays(&self) -> Vec<Duration> {
+    pub(crate) fn delays(&self) -> Vec<Duration> {
         self.state().delays.clone()
     }
 
     /// Puts a message in, without faults.
-    pub fn put(&self, body: Bytes) {
+    pub(crate) fn put(&self, body: Bytes) {
         self.insert(&Outgoing::now(body));
     }
 
@@ -255,6 +249,6 @@ impl Queue for QueueModel {
     }
 
     fn limits(&self) -> QueueLimits {
-        QueueLimits { message_bytes_max: self.body_max, delay_max: Duration::from_secs(900) }
+        QueueLimits { message_bytes_max: 200_000, delay_max: Duration::from_secs(900) }
     }
 }

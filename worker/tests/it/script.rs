@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// What the partner does with one call.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     Json(u16, Value),
     RetryAfter(u16, &'static str),
     Reset,
@@ -25,32 +25,32 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn ok() -> Self {
+    pub(crate) fn ok() -> Self {
         Self::Json(200, json!({}))
     }
 
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self::Json(status, json!({}))
     }
 }
 
 /// One call, as the partner got it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Got {
-    pub at: Duration,
-    pub account: i64,
-    pub route: String,
-    pub path: String,
-    pub authorization: Option<String>,
-    pub idempotency_key: Option<String>,
-    pub body: Value,
+pub(crate) struct Got {
+    pub(crate) at: Duration,
+    pub(crate) account: i64,
+    pub(crate) route: String,
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) body: Value,
     /// What it was answered.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
 }
 
 type Rule = Box<dyn FnMut(&Got) -> Option<Reply> + Send>;
 
-pub struct Script {
+pub(crate) struct Script {
     begun: Instant,
     latency: Duration,
     rule: Mutex<Rule>,
@@ -66,7 +66,7 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             begun: Instant::now(),
             latency: Duration::from_millis(20),
@@ -78,24 +78,24 @@ impl Script {
     }
 
     /// The next calls of the route get these, one each; then what the rule says, or what is usual.
-    pub fn reply(&self, route: &str, replies: impl IntoIterator<Item = Reply>) {
+    pub(crate) fn reply(&self, route: &str, replies: impl IntoIterator<Item = Reply>) {
         self.replies.lock().unwrap().entry(route.to_owned()).or_default().extend(replies);
     }
 
-    pub fn rule(&self, rule: impl FnMut(&Got) -> Option<Reply> + Send + 'static) {
+    pub(crate) fn rule(&self, rule: impl FnMut(&Got) -> Option<Reply> + Send + 'static) {
         *self.rule.lock().unwrap() = Box::new(rule);
     }
 
-    pub fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
-    pub fn of(&self, route: &str) -> Vec<Got> {
+    pub(crate) fn of(&self, route: &str) -> Vec<Got> {
         self.got().into_iter().filter(|got| got.route == route).collect()
     }
 
     /// The names of events in calls that were answered with this status, in order.
-    pub fn events(&self, status: u16) -> Vec<String> {
+    pub(crate) fn events(&self, status: u16) -> Vec<String> {
         let calls = self.of("events").into_iter().filter(|got| got.status == Some(status));
         calls.flat_map(|got| names(&got)).collect()
     }
@@ -117,7 +117,7 @@ impl Script {
 }
 
 /// The names of the events in a call.
-pub fn names(got: &Got) -> Vec<String> {
+pub(crate) fn names(got: &Got) -> Vec<String> {
     let events = got.body.as_array().into_iter().flatten();
     events.map(|event| event["name"].as_str().unwrap_or_default().to_owned()).collect()
 }

@@ -18,22 +18,22 @@ use penstock_shared::{
 };
 
 #[derive(Debug)]
-pub struct StoreModel {
+pub(crate) struct StoreModel {
     stored: Mutex<BTreeMap<SubscriptionKey, Subscription>>,
     faults: Mutex<(u8, fastrand::Rng)>,
 }
 
 impl StoreModel {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { stored: Mutex::default(), faults: Mutex::new((0, fastrand::Rng::with_seed(seed))) }
     }
 
     /// How often it does not answer, in percent.
-    pub fn set_faults(&self, percent: u8) {
+    pub(crate) fn set_faults(&self, percent: u8) {
         self.faults.lock().unwrap().0 = percent;
     }
 
-    pub fn all(&self) -> Vec<Subscription> {
+    pub(crate) fn all(&self) -> Vec<Subscription> {
         self.stored().values().cloned().collect()
     }
 
@@ -129,14 +129,14 @@ impl SubscriptionStore for StoreModel {
 }
 
 #[derive(Debug, Default)]
-pub struct SpillModel(Mutex<BTreeMap<SpillKey, Bytes>>);
+pub(crate) struct SpillModel(Mutex<BTreeMap<SpillKey, Bytes>>);
 
 impl SpillModel {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.lock().unwrap().clear();
     }
 }
