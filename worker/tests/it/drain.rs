@@ -108,3 +108,23 @@ async fn after_a_crash_at_any_moment_every_item_ends_in_an_outcome() {
         assert!(bench.script.of("lists").len() <= 2, "after {ms} ms");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_never_reached_its_lane_is_handed_back_too() {
+    let mut bench = Bench::new();
+    bench.config.items_max = 3;
+    bench.config.drain_deadline = Duration::from_secs(6);
+    bench.config.hold_max = Duration::from_secs(300);
+    bench.script.rule(|_| Some(Reply::Hang));
+    let names: Vec<String> = (0..100).map(|n| format!("n{n}")).collect();
+    bench.put(&[events(1, &names.iter().map(String::as_str).collect::<Vec<_>>())]);
+    bench.start();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    bench.stop().await;
+    bench.assert_adds_up();
+    assert_eq!((bench.main.len(), bench.retrying().len()), (0, 100));
+    assert!(bench.retrying().iter().any(|(_, attempts)| *attempts == 0));
+    bench.script.rule(|_| None);
+    bench.settle().await;
+    assert_eq!(bench.script.events(200).into_iter().collect::<BTreeSet<_>>().len(), 100);
+}
