@@ -31,14 +31,14 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.add_filter("number", number);
     engine.add_filter("boolean", boolean);
     engine.add_filter("fromjson", fromjson);
-    engine.add_function("identity", |state: &State, kind: String, kwargs: Kwargs| {
-        pick(state, "user_identities", Some(&kind), &kwargs)
+    engine.add_function("identity", |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
+        pick(state, "user_identities", Some(&kind), encoding, &kwargs)
     });
-    engine.add_function("device_identity", |state: &State, kind: String, kwargs: Kwargs| {
-        pick(state, "device_identities", Some(&kind), &kwargs)
+    engine.add_function("device_identity", |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
+        pick(state, "device_identities", Some(&kind), encoding, &kwargs)
     });
     engine.add_function("partner_identity", |state: &State, kwargs: Kwargs| {
-        pick(state, "partner_identities", None, &kwargs)
+        pick(state, "partner_identities", None, None, &kwargs)
     });
     engine
 });
@@ -199,8 +199,15 @@ fn map_members(value: Value, map: impl Fn(&str, Value) -> Option<Value>) -> Resu
 
 /// The first identity of the type and encoding with a value (protocol.md trap 53: a deterministic choice, and a
 /// hashed one is never taken for a raw one).
-fn pick(state: &State<'_, '_>, list: &str, kind: Option<&str>, kwargs: &Kwargs) -> Result<Value, Error> {
-    let encoding = kwargs.get::<Option<String>>("encoding")?.unwrap_or_else(|| "raw".to_owned());
+fn pick(
+    state: &State<'_, '_>,
+    list: &str,
+    kind: Option<&str>,
+    encoding: Option<String>,
+    kwargs: &Kwargs,
+) -> Result<Value, Error> {
+    let named = kwargs.get::<Option<String>>("encoding")?;
+    let encoding = encoding.or(named).unwrap_or_else(|| "raw".to_owned());
     kwargs.assert_all_used()?;
     let identities = state.lookup("user").unwrap_or_default().get_attr(list).unwrap_or_default();
     if is_absent(&identities) {

@@ -99,6 +99,7 @@ fn trap_53_the_first_raw_identity_is_taken_and_a_hashed_one_is_never() {
     ] } };
     assert_eq!(ok("identity('email')", user.clone()), "\"a@x\"");
     assert_eq!(ok("identity('email', encoding='sha256')", user.clone()), "\"cafe\"");
+    assert_eq!(ok("identity('email', 'sha256')", user.clone()), "\"cafe\"");
     assert_eq!(ok("identity('customer')", user.clone()), "undefined");
     assert_eq!(ok("device_identity('android_id')", user.clone()), "undefined");
     assert_eq!(ok("partner_identity()", user), "undefined");
