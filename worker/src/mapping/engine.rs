@@ -31,12 +31,18 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.add_filter("number", number);
     engine.add_filter("boolean", boolean);
     engine.add_filter("fromjson", fromjson);
-    engine.add_function("identity", |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
-        pick(state, "user_identities", Some(&kind), encoding, &kwargs)
-    });
-    engine.add_function("device_identity", |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
-        pick(state, "device_identities", Some(&kind), encoding, &kwargs)
-    });
+    engine.add_function(
+        "identity",
+        |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
+            pick(state, "user_identities", Some(&kind), encoding, &kwargs)
+        },
+    );
+    engine.add_function(
+        "device_identity",
+        |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
+            pick(state, "device_identities", Some(&kind), encoding, &kwargs)
+        },
+    );
     engine.add_function("partner_identity", |state: &State, kwargs: Kwargs| {
         pick(state, "partner_identities", None, None, &kwargs)
     });
