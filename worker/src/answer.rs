@@ -86,7 +86,9 @@ fn add_answer(variables: &mut Record, answer: &Answer) {
     }
     variables.set("status", Value::from(answer.status.as_u16()));
     variables.set("headers", headers.into_value());
-    if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&answer.body) {
+    if !answer.is_cut
+        && let Ok(json) = serde_json::from_slice::<serde_json::Value>(&answer.body)
+    {
         variables.set("response", from_json(&json));
     }
 }
@@ -165,6 +167,12 @@ fn failed(
     after: Option<Duration>,
 ) -> Result<Vec<Outcome>, MappingError> {
     let seen = variables.fork().into_value();
+    // Without an answer that can be read, an absent list does not say that nobody failed; 204 says so.
+    let is_read = seen.get_attr("response").is_ok_and(|response| !response.is_undefined());
+    let is_no_content = seen.get_attr("status").is_ok_and(|status| status == Value::from(204));
+    if !is_read && !is_no_content {
+        return Err(MappingError::new("the answer is no JSON, or longer than answer_bytes_max"));
+    }
     let mut outcomes = vec![Outcome::Delivered; items.len()];
     for list in lists {
         let named = list.list.eval(&seen)?;
@@ -193,11 +201,17 @@ fn failed(
 
 fn detail(reason: Option<&str>) -> String {
     match reason {
-        Some(reason) => {
-            format!("the partner reports: {}", reason.chars().take(REASON_MAX).collect::<String>())
-        }
+        Some(reason) => format!("the partner reports: {}", without_values(reason)),
         None => "the partner reports it as failed".to_owned(),
     }
+}
+
+/// The partner's reason with every word left out that may be a customer's: an address, or anything with more than
+/// three digits. Dead letters hold no values of the message.
+fn without_values(reason: &str) -> String {
+    let is_value = |word: &str| word.contains('@') || word.bytes().filter(u8::is_ascii_digit).count() > 3;
+    let words = reason.split_whitespace().map(|word| if is_value(word) { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().take(REASON_MAX).collect()
 }
 
 /// `Retry-After`, in seconds or as an HTTP date; `None` when absent, unreadable or past, at most an hour otherwise: a

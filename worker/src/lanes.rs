@@ -95,6 +95,8 @@ struct Lane<T> {
     halves: VecDeque<(Instant, Vec<T>)>,
     /// Rate cells already taken for the next batch, so that a later gate's refusal does not waste them.
     cells: usize,
+    /// Items that may stand here at once; less than all while a gate's pace is known.
+    room: usize,
     phase: Phase,
     wake: Option<Instant>,
 }
@@ -152,7 +154,7 @@ impl<T: Weigh> Lanes<T> {
     pub fn push(&mut self, key: &LaneKey, item: T, now: Instant) -> Result<(), T> {
         let id = self.lane_id(key);
         let lane = self.lanes.get_mut(&id).expect("lane_id makes the lane");
-        if lane.items.len() >= self.config.lane_items_max {
+        if lane.items.len() >= self.config.lane_items_max.min(lane.room) {
             return Err(item);
         }
         lane.bytes += item.bytes();
@@ -188,6 +190,7 @@ impl<T: Weigh> Lanes<T> {
                 Admission::Go => {
                     lane.cells = 0;
                     lane.phase = Phase::Idle;
+                    lane.room = usize::MAX;
                     let key = lane.key.clone();
                     let items = self.take_batch(id);
                     self.schedule(id, now);
@@ -199,8 +202,8 @@ impl<T: Weigh> Lanes<T> {
                     self.ready.push_front(id);
                     break;
                 }
-                Admission::Closed { gate, until } => {
-                    let items = self.park(id, until.max(now + CLOSED_MIN));
+                Admission::Closed { gate, until, every } => {
+                    let items = self.park(id, until.max(now + CLOSED_MIN), every);
                     if !items.is_empty() {
                         return Some(Turn::Evict(gate, Some(until), items));
                     }
@@ -244,6 +247,7 @@ impl<T: Weigh> Lanes<T> {
             bytes: 0,
             halves: VecDeque::new(),
             cells: 0,
+            room: usize::MAX,
             phase: Phase::Idle,
             wake: None,
         };
@@ -319,14 +323,37 @@ impl<T: Weigh> Lanes<T> {
         }
     }
 
-    /// Waits for the gate. What can't wait that long is taken out.
-    fn park(&mut self, id: u64, until: Instant) -> Vec<T> {
+    /// Waits for the gate. What can't wait that long is taken out, and so is what stands so far back that its turn
+    /// can't come in time at the gate's pace: held for nothing, it would hold its message, and others behind that.
+    fn park(&mut self, id: u64, until: Instant, every: Duration) -> Vec<T> {
+        let Some(lane) = self.lanes.get(&id) else { return Vec::new() };
+        let room = self.room(lane, until, every);
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.phase = Phase::Parked;
+            lane.room = room;
         }
-        let items = self.take_impatient(id, until);
-        self.set_wake(id, until);
+        let mut items = self.take_impatient(id, until);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            let beyond: Vec<T> =
+                lane.items.drain(room.min(lane.items.len())..).map(|(_, item)| item).collect();
+            lane.bytes -= beyond.iter().map(Weigh::bytes).sum::<usize>();
+            self.items -= beyond.len();
+            items.extend(beyond);
+            self.set_wake(id, until);
+        }
         items
+    }
+
+    /// How many items can go while the oldest may stay, when one call passes at `until` and one more every `every`.
+    fn room(&self, lane: &Lane<T>, until: Instant, every: Duration) -> usize {
+        if every.is_zero() {
+            return usize::MAX;
+        }
+        let oldest = lane.items.front().map_or(until, |(since, _)| *since);
+        let left = (oldest + self.patience(lane)).saturating_duration_since(until);
+        let calls =
+            usize::try_from(left.as_nanos() / every.as_nanos()).unwrap_or(usize::MAX).saturating_add(1);
+        calls.saturating_mul(self.limits[lane.key.route].items_max)
     }
 
     /// Ready lanes had their turn before this is called, so what is overdue could not go.

@@ -124,7 +124,7 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         config.subscription_cache,
     ));
     stages.spawn(split::run(
-        splitter(&deps, &subscriptions),
+        splitter(&deps, &subscriptions, config.in_flight_bytes_max),
         config.split_jobs,
         received,
         to_lanes,
@@ -168,7 +168,7 @@ async fn drain_deadline(stop: &CancellationToken, after: std::time::Duration, ha
     hand_back.cancel();
 }
 
-fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Splitter> {
+fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>, bytes_max: usize) -> Arc<Splitter> {
     Arc::new(Splitter {
         program: deps.program.clone(),
         partner: deps.partner.clone(),
@@ -176,6 +176,8 @@ fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Splitter> {
         spill: deps.spill.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
+        spilled_bytes: ByteBudget::new(bytes_max),
+        mapped_bytes: ByteBudget::new(bytes_max),
     })
 }
 

@@ -70,6 +70,8 @@ reasons! {
         Stale = "stale",
         /// The subscription was removed after this change was made.
         Removed = "removed",
+        /// A user left an audience that was never connected.
+        NotConnected = "not_connected",
         /// A user profile without any audience entry.
         NoAudiences = "no_audiences",
     }

@@ -22,6 +22,7 @@ use crate::{
     call,
     destination::Call,
     gates::Admission,
+    intake::ByteBudget,
     lanes::{LaneConfig, LaneKey, Lanes, Turn, Weigh},
     ledger::Ledger,
     mapping::Program,
@@ -168,6 +169,8 @@ fn splitter(partner: &Arc<Partner>, program: &Arc<Program>, pod: &Pod, now_ms: i
         spill: Arc::new(NoSpill),
         clock,
         ledger: Arc::new(Ledger::new(pod.clone(), WorkerMetrics::new())),
+        spilled_bytes: ByteBudget::new(usize::MAX),
+        mapped_bytes: ByteBudget::new(usize::MAX),
     }
 }
 

@@ -83,7 +83,17 @@ const DEAD: Label = Label {
 };
 const FILTERED: Label = Label {
     name: "reason",
-    words: &["no_route", "dropped", "duplicate", "superseded", "stale", "removed", "no_audiences", "other"],
+    words: &[
+        "no_route",
+        "dropped",
+        "duplicate",
+        "superseded",
+        "stale",
+        "removed",
+        "not_connected",
+        "no_audiences",
+        "other",
+    ],
 };
 const GATE: Label =
     Label { name: "gate", words: &["rate", "retry_after", "concurrency", "lane_full", "other"] };

@@ -11,6 +11,7 @@ fn answer(status: u16, body: &str) -> Answer {
         status: StatusCode::from_u16(status).unwrap(),
         headers: HeaderMap::new(),
         body: body.to_owned().into(),
+        is_cut: false,
     }
 }
 
@@ -115,10 +116,29 @@ fn lists_of_failures_name_items_and_the_first_list_wins() {
         outcomes.iter().map(label).collect::<Vec<_>>(),
         ["delivered", "partner_rejected", "busy", "delivered"]
     );
-    for body in ["{}", "", r#"{"unknown":null,"later":[]}"#] {
-        let Judged::Outcomes(outcomes) = judged("members", &answer(200, body), &items) else { panic!() };
+    for (status, body) in [(200, "{}"), (204, ""), (200, r#"{"unknown":null,"later":[]}"#)] {
+        let Judged::Outcomes(outcomes) = judged("members", &answer(status, body), &items) else { panic!() };
         assert_eq!(outcomes, vec![Outcome::Delivered; 4], "{body}");
     }
+}
+
+#[test]
+fn an_answer_that_can_not_be_read_does_not_say_that_nobody_failed() {
+    let items = [json!({ "email": "a" })];
+    let cut = Answer { is_cut: true, ..answer(200, r#"{"unknown":["a"]}"#) };
+    for answer in [answer(200, ""), answer(200, "<html>"), answer(202, "{\"unknown\":[\"a\""), cut] {
+        let Judged::Outcomes(outcomes) = judged("members", &answer, &items) else { panic!() };
+        assert_eq!(outcomes.iter().map(label).collect::<Vec<_>>(), ["busy"]);
+    }
+}
+
+#[test]
+fn trap_98_a_reason_of_the_partners_is_kept_without_the_customers_values() {
+    let reason = "user ada@example.com (+44 7700 900123) is unknown, code 404";
+    let body = json!({ "results": [{ "why": reason }] }).to_string();
+    let Judged::Outcomes(outcomes) = judged("profiles", &answer(200, &body), &[json!(1)]) else { panic!() };
+    let Outcome::Rejected { detail, .. } = &outcomes[0] else { panic!() };
+    assert_eq!(detail, "the partner reports: user … (+44 … … is unknown, code 404");
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, cut at the limit of `partner.toml`.
     pub body: Bytes,
+    /// Whether the body is longer than that.
+    pub is_cut: bool,
 }
 
 impl fmt::Debug for Answer {

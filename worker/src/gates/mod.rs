@@ -56,6 +56,8 @@ pub enum Admission {
         gate: Gate,
         /// When to ask again.
         until: Instant,
+        /// How often it lets a call pass from then on; zero when it then stands open.
+        every: Duration,
     },
 }
 
@@ -95,7 +97,9 @@ impl Gates {
         Self {
             rates,
             concurrency: limits.concurrency as usize,
-            concurrency_per_account: limits.concurrency_per_account.unwrap_or(limits.concurrency) as usize,
+            // By default one account whose calls hang leaves half of the places to the others.
+            concurrency_per_account: limits.concurrency_per_account.unwrap_or(limits.concurrency.div_ceil(2))
+                as usize,
             calls: 0,
             calls_by_account: BTreeMap::new(),
             closed_until: BTreeMap::new(),
@@ -107,7 +111,7 @@ impl Gates {
         let account = (lane.pod.clone(), lane.account);
         if let Some(&until) = self.closed_until.get(&account) {
             if until > now {
-                return Admission::Closed { gate: Gate::RetryAfter, until };
+                return Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO };
             }
             self.closed_until.remove(&account);
         }
@@ -120,7 +124,7 @@ impl Gates {
         }
         while let Some(rate) = self.rates.get(*cells) {
             if let Err(until) = rate.take(lane) {
-                return Admission::Closed { gate: Gate::Rate, until };
+                return Admission::Closed { gate: Gate::Rate, until, every: rate.every() };
             }
             *cells += 1;
         }

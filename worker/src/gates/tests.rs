@@ -40,7 +40,7 @@ async fn a_rate_lets_its_burst_through_and_then_its_rate() {
 async fn a_closed_rate_says_when_it_opens_and_then_is_open() {
     let (mut gates, lane, _) = gates("[limits]\nrequests_per_second = 2\nburst = 1");
     assert_eq!(calls(&mut gates, &lane, 1), 1);
-    let Admission::Closed { gate: Gate::Rate, until } = gates.admit(&lane, &mut 0, Instant::now()) else {
+    let Admission::Closed { gate: Gate::Rate, until, .. } = gates.admit(&lane, &mut 0, Instant::now()) else {
         panic!()
     };
     assert_eq!(until - Instant::now(), Duration::from_millis(500));
@@ -106,7 +106,10 @@ async fn trap_88_what_the_partner_asks_closes_that_account_alone_and_the_longest
     gates.ended(&first, Some(Some(Duration::from_secs(2))), now);
     gates.ended(&first, Some(None), now);
     let until = now + Duration::from_secs(9);
-    assert_eq!(gates.admit(&first, &mut 0, now), Admission::Closed { gate: Gate::RetryAfter, until });
+    assert_eq!(
+        gates.admit(&first, &mut 0, now),
+        Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO }
+    );
     assert_eq!(gates.admit(&second, &mut 0, now), Admission::Go);
     gates.forget_idle(now);
     assert!(
@@ -123,5 +126,8 @@ async fn a_429_without_a_time_closes_for_a_second() {
     assert_eq!(gates.admit(&first, &mut 0, now), Admission::Go);
     gates.ended(&first, Some(None), now);
     let until = now + RETRY_AFTER_DEFAULT;
-    assert_eq!(gates.admit(&first, &mut 0, now), Admission::Closed { gate: Gate::RetryAfter, until });
+    assert_eq!(
+        gates.admit(&first, &mut 0, now),
+        Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO }
+    );
 }

@@ -115,7 +115,7 @@ fn a_parked_lane_wakes_when_its_gate_opens_and_is_not_asked_before() {
     let mut asked = 0;
     let mut closed = |_: &LaneKey, _: &mut usize| {
         asked += 1;
-        Admission::Closed { gate: Gate::RetryAfter, until }
+        Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO }
     };
     assert!(lanes.next(now, &mut closed).is_none());
     // What comes in meanwhile changes nothing, however much it is.
@@ -132,7 +132,11 @@ fn a_parked_lane_wakes_when_its_gate_opens_and_is_not_asked_before() {
 fn a_gate_that_says_it_is_open_already_does_not_spin() {
     let (mut lanes, now) = (lanes(), Instant::now());
     fill(&mut lanes, 1, 0..3, now);
-    assert!(lanes.next(now, |_, _| Admission::Closed { gate: Gate::Rate, until: now }).is_none());
+    assert!(
+        lanes
+            .next(now, |_, _| Admission::Closed { gate: Gate::Rate, until: now, every: Duration::ZERO })
+            .is_none()
+    );
     assert!(lanes.next_wake().unwrap() > now);
 }
 
@@ -143,7 +147,7 @@ fn a_parked_lane_lets_others_pass() {
     fill(&mut lanes, 2, 10..13, now);
     let until = now + Duration::from_secs(1);
     let admit = |lane: &LaneKey, _: &mut usize| match lane.account {
-        AccountId::Known(1) => Admission::Closed { gate: Gate::RetryAfter, until },
+        AccountId::Known(1) => Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO },
         _ => Admission::Go,
     };
     assert_eq!(ids(lanes.next(now, admit)), [10, 11, 12]);
@@ -185,7 +189,11 @@ fn what_a_gate_holds_back_for_too_long_leaves_and_the_rest_stays() {
     fill(&mut lanes, 1, 0..2, now);
     fill(&mut lanes, 1, 2..4, now + Duration::from_secs(1));
     let until = now + WAIT + HOLD;
-    let turn = lanes.next(now + Duration::from_secs(1), |_, _| Admission::Closed { gate: Gate::Rate, until });
+    let turn = lanes.next(now + Duration::from_secs(1), |_, _| Admission::Closed {
+        gate: Gate::Rate,
+        until,
+        every: Duration::ZERO,
+    });
     let Some(Turn::Evict(Gate::Rate, Some(at), items)) = turn else { panic!("{turn:?}") };
     assert_eq!((at, items.iter().map(|thing| thing.id).collect::<Vec<_>>()), (until, vec![0, 1]));
     assert_eq!(lanes.items(), 2);
@@ -233,7 +241,11 @@ fn halves_behind_a_gate_leave_in_time() {
     lanes.push_halves(&key(1), [vec![thing(0)], vec![thing(1)]], now);
     let mut at = now;
     let evicted = loop {
-        let closed = Admission::Closed { gate: Gate::Rate, until: at + Duration::from_millis(900) };
+        let closed = Admission::Closed {
+            gate: Gate::Rate,
+            until: at + Duration::from_millis(900),
+            every: Duration::ZERO,
+        };
         match lanes.next(at, |_, _| closed) {
             Some(Turn::Evict(_, _, items)) => break items.len(),
             Some(Turn::Go(_)) => panic!("the gate is closed"),
@@ -251,7 +263,7 @@ fn cells_taken_are_kept_until_a_call_goes() {
     let until = now + Duration::from_secs(1);
     let refuse_second = |_: &LaneKey, cells: &mut usize| {
         *cells += 1;
-        Admission::Closed { gate: Gate::Rate, until }
+        Admission::Closed { gate: Gate::Rate, until, every: Duration::ZERO }
     };
     assert!(lanes.next(now, refuse_second).is_none());
     let mut seen = Vec::new();
@@ -295,7 +307,11 @@ fn moody(rng: &mut fastrand::Rng, now: Instant) -> Admission {
     match rng.u8(0..8) {
         0 => Admission::Busy,
         1 => Admission::Full,
-        2 => Admission::Closed { gate: Gate::Rate, until: now + Duration::from_millis(rng.u64(0..8_000)) },
+        2 => Admission::Closed {
+            gate: Gate::Rate,
+            until: now + Duration::from_millis(rng.u64(0..8_000)),
+            every: Duration::ZERO,
+        },
         _ => Admission::Go,
     }
 }
@@ -386,4 +402,19 @@ proptest! {
         }
         prop_assert_eq!(gone, sent);
     }
+}
+
+#[test]
+fn what_stands_too_far_back_for_the_gates_pace_leaves_at_once() {
+    let (mut lanes, now) = (lanes(), Instant::now());
+    fill(&mut lanes, 1, 0..40, now);
+    // One call a second: within the patience of 5.1 s go six calls of three items.
+    let until = now + Duration::from_millis(100);
+    let closed = Admission::Closed { gate: Gate::Rate, until, every: Duration::from_secs(1) };
+    let Some(Turn::Evict(Gate::Rate, Some(at), left)) = lanes.next(now, |_, _| closed) else { panic!() };
+    assert_eq!((at, left.iter().map(|thing| thing.id).collect::<Vec<_>>()), (until, (18..40).collect()));
+    assert!(lanes.push(&key(1), thing(99), now).is_err(), "there is no room while the gate is closed");
+    assert!(lanes.push(&key(2), thing(100), now).is_ok(), "other lanes have theirs");
+    assert_eq!(ids(lanes.next(until, open)), [0, 1, 2]);
+    assert!(lanes.push(&key(1), thing(99), now).is_ok(), "the gate is open again");
 }

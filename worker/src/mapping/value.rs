@@ -18,9 +18,15 @@ use super::MappingError;
 /// Deepest nesting of a mapped value.
 const DEPTH_MAX: usize = 64;
 
-/// A JSON object as expressions see it: members in their order.
-#[derive(Debug, Default)]
+/// A JSON object as expressions see it: members in their order. `Debug` shows names alone: settings are among them.
+#[derive(Default)]
 pub(crate) struct Record(IndexMap<Arc<str>, Value>);
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Record {
     /// Sets a member; an undefined value leaves it out.

@@ -97,6 +97,10 @@ impl Splitter {
                     self.subscriptions.store.apply(&change).await.map_err(|error| store_failed(&error))?;
                 Ok(applied.current)
             }
+            // Whoever leaves an audience that was never connected leaves nothing at the partner.
+            Standing::Imply if membership.action == AudienceAction::Delete => {
+                Err(Outcome::Filtered(FilterReason::NotConnected))
+            }
             Standing::Await | Standing::Imply => Err(Outcome::retry(RetryReason::AwaitingSubscription)),
         }
     }
@@ -173,7 +177,12 @@ impl Splitter {
                 Err(error) => return Planned::Outcome(store_failed(&error)),
             };
         self.subscriptions.forget(&key);
-        if !applied.stored {
+        // A newer change may have overtaken the creation; as long as nothing was created, it is still to be done.
+        let is_owed = change.action == SubscriptionAction::Add
+            && self.subscriptions.captures
+            && applied.current.state == SubscriptionState::Active
+            && applied.current.captured.is_empty();
+        if !applied.stored && !is_owed {
             return Planned::Outcome(Outcome::Filtered(FilterReason::Stale));
         }
         let duty = match change.action {

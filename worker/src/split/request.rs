@@ -24,6 +24,12 @@ use crate::{
     route::{self, Routed},
 };
 
+/// Items planned before other tasks get their turn: mapping is work without a pause of its own.
+const YIELD_EVERY: usize = 16;
+
+/// How far ahead of us a sender's clock may be; a later time would keep every later change out (protocol.md trap 35).
+const AHEAD_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// A request being planned.
 pub(super) struct Planning<'a> {
     pub(super) packed: &'a PackedRequest,
@@ -58,7 +64,7 @@ impl Splitter {
             body,
             request: &request,
             settings: fingerprint(&request),
-            message_ms: request.timestamp_ms.unwrap_or(packed.received_at_ms),
+            message_ms: message_ms(&request, packed),
         };
         self.plan_items(&planning).await
     }
@@ -68,6 +74,11 @@ impl Splitter {
         let selection = Selection::of(packed);
         let mut plan = Plan::default();
         for wanted in request.items.iter().filter_map(|item| selection.wanted(item.address)) {
+            plan.add(&wanted, Planned::Outcome(outcome.clone()));
+        }
+        if self.has_profile_beside_events(request)
+            && let Some(wanted) = selection.wanted(Address::Profile)
+        {
             plan.add(&wanted, Planned::Outcome(outcome.clone()));
         }
         for wanted in selection.left_of(&plan) {
@@ -81,7 +92,10 @@ impl Splitter {
         let superseded = superseded(planning.request);
         let mut seen: BTreeMap<String, ()> = BTreeMap::new();
         let mut plan = Plan::default();
-        for item in &planning.request.items {
+        for (n, item) in planning.request.items.iter().enumerate() {
+            if n % YIELD_EVERY == 0 {
+                tokio::task::yield_now().await;
+            }
             // All are looked at, wanted or not: a change that is done already still supersedes an earlier one.
             let duplicate = own_id(item).is_some_and(|id| seen.insert(id.to_owned(), ()).is_some());
             let Some(wanted) = selection.wanted(item.address) else { continue };
@@ -152,6 +166,11 @@ impl Splitter {
         self.lane(planning, Takes::Profile, key, variables, raw, None)
     }
 
+    fn has_profile_beside_events(&self, request: &Request) -> bool {
+        let is_item_already = request.items.iter().any(|item| item.address == Address::Profile);
+        !is_item_already && request.has_user_data() && route::takes(&self.program, Takes::Profile)
+    }
+
     /// The user's data is an item of its own beside the events of the batch, where a route takes profiles.
     async fn plan_profile_beside_events(
         &self,
@@ -159,9 +178,7 @@ impl Splitter {
         selection: &Selection<'_>,
         plan: &mut Plan,
     ) {
-        let request = planning.request;
-        let is_item_already = request.items.iter().any(|item| item.address == Address::Profile);
-        if is_item_already || !request.has_user_data() || !route::takes(&self.program, Takes::Profile) {
+        if !self.has_profile_beside_events(planning.request) {
             return;
         }
         if let Some(wanted) = selection.wanted(Address::Profile) {
@@ -238,6 +255,12 @@ impl Splitter {
 pub(super) fn store_failed(error: &penstock_shared::subscription::StoreError) -> Outcome {
     tracing::warn!(%error, "the subscription store did not answer; the item waits");
     Outcome::retry(RetryReason::StoreUnavailable)
+}
+
+/// When the request was made; when it was received if it does not say, or says a day in the future.
+fn message_ms(request: &Request, packed: &PackedRequest) -> i64 {
+    let plausible = |ms: &i64| *ms <= packed.received_at_ms.saturating_add(AHEAD_MAX_MS);
+    request.timestamp_ms.filter(plausible).unwrap_or(packed.received_at_ms)
 }
 
 /// A required setting of the account that is missing or blank (protocol.md trap 38).

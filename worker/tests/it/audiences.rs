@@ -302,3 +302,36 @@ async fn a_store_that_does_not_answer_loses_nothing_and_makes_no_second_list() {
         bench.assert_adds_up();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_overtakes_the_creation_does_not_keep_the_list_from_being_made() {
+    let mut bench = Bench::new();
+    // The creation fails until after the change, which makes nothing at this partner.
+    bench.script.reply("lists", [Reply::status(503), Reply::status(404)]);
+    bench.put(&[subscription(1, 501, "add", 0)]);
+    bench.start();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    bench.put(&[subscription(1, 501, "update", 5_000), memberships(1, &[("ada", 501, "add")], 10)]);
+    bench.until_empty().await;
+    bench.stop().await;
+    assert_eq!(lists_used(&bench), ["/v1/lists/L1/members?source=us1"]);
+    assert_eq!(bench.store.all()[0].captured["list"], json!("L1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_an_audience_that_was_never_connected_leaves_nothing_to_do() {
+    let mut bench = Bench::new();
+    bench.put(&[memberships(1, &[("ada", 501, "delete")], 0)]);
+    bench.settle().await;
+    assert_eq!((bench.counts().filtered, bench.dead.len(), bench.script.got().len()), (1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_35_a_subscription_from_the_future_does_not_keep_later_changes_out() {
+    let mut bench = Bench::new();
+    bench.put(&[subscription(1, 501, "add", 400 * 24 * 3_600_000)]);
+    bench.settle().await;
+    bench.put(&[subscription(1, 501, "remove", 60_000)]);
+    bench.settle().await;
+    assert_eq!(bench.store.all()[0].state, SubscriptionState::Removed);
+}

@@ -162,6 +162,11 @@ impl Destination for Script {
                 return Err(CallError::Timeout);
             }
         };
-        Ok(Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.to_string().into() })
+        Ok(Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: body.to_string().into(),
+            is_cut: false,
+        })
     }
 }
