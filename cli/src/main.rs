@@ -5,6 +5,7 @@ mod check;
 mod dead_letters;
 mod demo;
 mod exit;
+mod listen;
 mod preview;
 mod send;
 mod service;

@@ -22,6 +22,7 @@ use url::Url;
 use crate::{
     backends::{BackendConfig, Backends},
     exit::ExitStatus,
+    listen::Listeners,
     setup::{self, ConfigArgs, Refused},
 };
 
@@ -132,7 +133,7 @@ impl Configured {
 /// Runs a role until a stop signal.
 ///
 /// # Errors
-/// When an address cannot be bound, signal handlers cannot be set, or a part breaks off.
+/// When signal handlers cannot be set, or a part breaks off.
 pub(crate) async fn run(args: &ServiceArgs, role: Role) -> Result<ExitStatus, anyhow::Error> {
     let (shutdown, watch) = shutdown::signals().context("cannot catch stop signals")?;
     let serve = async {
@@ -177,17 +178,20 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
             return Ok(Err(Refused(ExitStatus::Unavailable)));
         }
     };
-    let listener =
-        if role.has_ingress() { Some(bind(configured.ingress.listen, "--listen").await?) } else { None };
-    let admin = bind(configured.admin, "--admin").await?;
+    let front = role.has_ingress().then_some(configured.ingress.listen);
+    let listeners = match Listeners::bind(front, configured.admin).await {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            eprintln!("error: {:#}", anyhow::Error::from(error));
+            return Ok(Err(Refused(ExitStatus::Unavailable)));
+        }
+    };
+    listeners.log();
     let metrics = telemetry::install().context("cannot set up metrics")?;
     let parts = Parts { partner, program, backends, clock, metrics };
     let worker = role.has_worker().then_some(configured.worker);
-    Ok(Ok(Service::new(parts, configured.ingress, listener, worker, Some(admin))?))
-}
-
-async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, anyhow::Error> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({flag})"))
+    let Listeners { ingress, admin } = listeners;
+    Ok(Ok(Service::new(parts, configured.ingress, ingress, worker, Some(admin))?))
 }
 
 /// What a service is made of.

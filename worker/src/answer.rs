@@ -10,6 +10,7 @@ use penstock_shared::partner::Verdict as Word;
 
 use crate::{
     destination::Answer,
+    gates::RETRY_AFTER_MAX,
     mapping::{
         CallProgram, EachProgram, FailedProgram, ItemAnswersProgram, MappedItem, MappingError, Record,
         from_json,
@@ -85,7 +86,9 @@ fn add_answer(variables: &mut Record, answer: &Answer) {
     }
     variables.set("status", Value::from(answer.status.as_u16()));
     variables.set("headers", headers.into_value());
-    if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&answer.body) {
+    if !answer.is_cut
+        && let Ok(json) = serde_json::from_slice::<serde_json::Value>(&answer.body)
+    {
         variables.set("response", from_json(&json));
     }
 }
@@ -164,6 +167,12 @@ fn failed(
     after: Option<Duration>,
 ) -> Result<Vec<Outcome>, MappingError> {
     let seen = variables.fork().into_value();
+    // Without an answer that can be read, an absent list does not say that nobody failed; 204 says so.
+    let is_read = seen.get_attr("response").is_ok_and(|response| !response.is_undefined());
+    let is_no_content = seen.get_attr("status").is_ok_and(|status| status == Value::from(204));
+    if !is_read && !is_no_content {
+        return Err(MappingError::new("the answer is no JSON, or longer than answer_bytes_max"));
+    }
     let mut outcomes = vec![Outcome::Delivered; items.len()];
     for list in lists {
         let named = list.list.eval(&seen)?;
@@ -192,21 +201,28 @@ fn failed(
 
 fn detail(reason: Option<&str>) -> String {
     match reason {
-        Some(reason) => {
-            format!("the partner reports: {}", reason.chars().take(REASON_MAX).collect::<String>())
-        }
+        Some(reason) => format!("the partner reports: {}", without_values(reason)),
         None => "the partner reports it as failed".to_owned(),
     }
 }
 
-/// `Retry-After`, in seconds or as an HTTP date; `None` when absent, unreadable or past.
+/// The partner's reason with every word left out that may be a customer's: an address, or anything with more than
+/// three digits. Dead letters hold no values of the message.
+fn without_values(reason: &str) -> String {
+    let is_value = |word: &str| word.contains('@') || word.bytes().filter(u8::is_ascii_digit).count() > 3;
+    let words = reason.split_whitespace().map(|word| if is_value(word) { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().take(REASON_MAX).collect()
+}
+
+/// `Retry-After`, in seconds or as an HTTP date; `None` when absent, unreadable or past, at most an hour otherwise: a
+/// partner that writes milliseconds must not hold an item for months.
 pub(crate) fn retry_after(headers: &HeaderMap, now_ms: i64) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
     }
     let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
-    u64::try_from(at.saturating_sub(now_ms)).ok().map(Duration::from_millis)
+    u64::try_from(at.saturating_sub(now_ms)).ok().map(|ms| Duration::from_millis(ms).min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]

@@ -15,11 +15,18 @@ pub fn delay(retry: &Retry, attempt: u32, after: Option<Duration>, jitter: f64) 
 }
 
 /// Before the next look at an item that only waits (a gate, a subscription, credentials): a quarter of its age so
-/// far, with up to a quarter more, so that a long wait is looked at ever more rarely; between the base and the
-/// longest delay, and never sooner than asked.
-pub fn wait(retry: &Retry, age: Duration, after: Option<Duration>, jitter: f64) -> Duration {
+/// far, with up to a quarter more, so that a long wait is looked at ever more rarely; between the base delay and
+/// `longest` (or the longest delay of the file, if that is shorter), and never sooner than asked.
+pub fn wait(
+    retry: &Retry,
+    age: Duration,
+    longest: Duration,
+    after: Option<Duration>,
+    jitter: f64,
+) -> Duration {
     let share = age.mul_f64(0.25 * (1.0 + jitter.clamp(0.0, 1.0)));
-    share.clamp(retry.delay_base, retry.delay_max.max(retry.delay_base)).max(after.unwrap_or_default())
+    let longest = longest.min(retry.delay_max).max(retry.delay_base);
+    share.clamp(retry.delay_base, longest).max(after.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -27,6 +34,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(900);
 
     fn retry() -> Retry {
         Retry {
@@ -48,12 +57,12 @@ mod tests {
         fn the_partner_is_never_asked_sooner_than_it_said(attempt in 1u32..40, jitter in 0.0f64..1.0, asked in 0u64..90_000) {
             let asked = Duration::from_secs(asked);
             prop_assert!(delay(&retry(), attempt, Some(asked), jitter) >= asked);
-            prop_assert!(wait(&retry(), Duration::from_secs(60), Some(asked), jitter) >= asked);
+            prop_assert!(wait(&retry(), Duration::from_secs(60), LONGEST, Some(asked), jitter) >= asked);
         }
 
         #[test]
         fn waits_grow_with_age_within_bounds(age in 0u64..1_000_000, jitter in 0.0f64..1.0) {
-            let wait = wait(&retry(), Duration::from_secs(age), None, jitter);
+            let wait = wait(&retry(), Duration::from_secs(age), LONGEST, None, jitter);
             prop_assert!(wait >= Duration::from_secs(1) && wait <= Duration::from_secs(900));
         }
     }

@@ -46,6 +46,9 @@ pub(crate) fn render(
     let path = call.path(&outer)?;
     let (path, query) =
         path.split_once('?').map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
+    if path.split('/').any(climbs) {
+        return Err(MappingError::new("a value of the path is `.` or `..`, which leads elsewhere"));
+    }
     url.set_path(&format!("{base}{path}"));
     url.set_query(query);
 
@@ -63,6 +66,12 @@ pub(crate) fn render(
         body,
         items: items.iter().map(|(key, _)| (*key).clone()).collect(),
     })
+}
+
+/// Whether URLs take the segment for a step up or none, in any spelling.
+fn climbs(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
 }
 
 fn body(
@@ -87,7 +96,10 @@ fn headers(
     let mut headers = Vec::new();
     for (name, expression) in &program.headers {
         if let Some(text) = expression.text(variables)? {
-            headers.push((header_name(name)?, header_value(&text)?));
+            // Any of them may hold what is the customer's.
+            let mut value = header_value(&text)?;
+            value.set_sensitive(true);
+            headers.push((header_name(name)?, value));
         }
     }
     if let Some(name) = &partner.api.idempotency_header {
@@ -143,3 +155,6 @@ fn batch_key<'a>(items: impl ExactSizeIterator<Item = &'a ItemKey>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

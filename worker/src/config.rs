@@ -11,7 +11,7 @@ use crate::{intake::IntakeConfig, lanes::LaneConfig, lease::LeaseConfig};
 pub struct WorkerConfig {
     /// Messages of the main queue held at once; a quarter as many again of the retry queue.
     pub messages_max: usize,
-    /// Bytes that held messages may take, unpacked.
+    /// Bytes that held messages may take, unpacked; as many again for spilled bodies, and for mapped items.
     pub in_flight_bytes_max: usize,
     /// Items waiting in lanes at once.
     pub items_max: usize,

@@ -1,9 +1,16 @@
 //! One batch → one call → one outcome an item. No retry loop: what fails goes back to the queue.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use penstock_shared::{
     clock::{Clock, millis},
+    ids::ItemKey,
     partner::Partner,
     subscription::Captured,
 };
@@ -30,6 +37,26 @@ pub(crate) struct Deliverer {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) clock: Clock,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) claimant: Claimant,
+}
+
+/// Names those who claim a subscription: no two the same, so that the same message in two workers at once, or twice in
+/// one, creates one list.
+#[derive(Debug)]
+pub(crate) struct Claimant {
+    worker: u64,
+    claims: AtomicU64,
+}
+
+impl Claimant {
+    /// Claims of the worker with this seed.
+    pub(crate) fn new(worker: u64) -> Self {
+        Self { worker, claims: AtomicU64::new(0) }
+    }
+
+    fn next(&self, item: &ItemKey) -> String {
+        format!("{item}/{:x}.{}", self.worker, self.claims.fetch_add(1, Relaxed))
+    }
 }
 
 /// What the gates learn of a call that ended.
@@ -47,7 +74,7 @@ impl Deliverer {
     pub(crate) async fn deliver(&self, batch: Batch<LaneItem>) -> Ended {
         let Batch { key: lane, items } = batch;
         let duty =
-            items.first().and_then(|item| Some((item.subscription.clone()?, item.key.as_str().to_owned())));
+            items.first().and_then(|item| Some((item.subscription.clone()?, self.claimant.next(&item.key))));
         let Some((duty, owner)) = duty else { return self.send(lane, items).await };
         match self.begin_duty(&duty, &owner).await {
             Err(outcome) => {
@@ -105,12 +132,15 @@ impl Deliverer {
         if program.capture.is_empty() || judged != Judged::Outcomes(vec![Outcome::Delivered]) {
             return (judged, None);
         }
+        // A change, or a deletion, need not answer with what the creation gave.
+        let is_needed = items[0].subscription.as_ref().is_none_or(|duty| duty.change == DutyKind::Create);
         let mut captured = Captured::new();
         for (name, expression) in &program.capture {
             match expression.eval(&seen).and_then(|value| to_json(&value)) {
                 Ok(Some(value)) if !value.is_null() => {
                     captured.insert(name.clone(), value);
                 }
+                Ok(_) | Err(_) if !is_needed => return (judged, None),
                 Ok(_) => return (Judged::Outcomes(vec![not_captured(name, None)]), None),
                 Err(error) => return (Judged::Outcomes(vec![not_captured(name, Some(&error))]), None),
             }

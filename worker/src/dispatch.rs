@@ -21,6 +21,9 @@ use crate::{
 /// How often idle accounts are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
+/// Items taken in at one go: lanes are looked at once for all of them.
+const TAKE_MAX: usize = 256;
+
 /// Runs until the input closes and every item has its outcome, or until `deadline` says that what still waits is to
 /// be handed back.
 pub(crate) async fn run(
@@ -35,6 +38,7 @@ pub(crate) async fn run(
     let lanes = Lanes::new(config, limits);
     let mut dispatch = Dispatch { lanes, gates, calls: JoinSet::new(), deliverer };
     let mut forget = tokio::time::interval(FORGET_EVERY);
+    let mut taken = Vec::with_capacity(TAKE_MAX);
     let mut open = true;
     loop {
         dispatch.pump();
@@ -45,15 +49,17 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             () = hand_back.cancelled() => {
+                // What still stands in the channel is handed back with it.
+                drop(items);
                 dispatch.hand_back();
                 return dispatch.finish_calls().await;
             }
             Some(ended) = dispatch.calls.join_next() => dispatch.ended(ended?),
             () = sleep_until(wake), if wake.is_some() => {}
-            item = items.recv(), if open && dispatch.lanes.items() < items_max => match item {
-                Some((lane, item)) => dispatch.push(&lane, item),
-                None => open = false,
-            },
+            count = items.recv_many(&mut taken, TAKE_MAX), if open && dispatch.lanes.items() < items_max => {
+                open = count > 0;
+                taken.drain(..).for_each(|(lane, item)| dispatch.push(&lane, item));
+            }
             _ = forget.tick() => dispatch.gates.forget_idle(Instant::now()),
         }
     }

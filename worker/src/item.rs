@@ -1,6 +1,6 @@
 //! One item on its way from split to settle.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use minijinja::Value;
@@ -8,8 +8,7 @@ use penstock_shared::{ids::ItemKey, subscription::SubscriptionKey};
 
 use crate::{in_flight::Ticket, lanes::Weigh};
 
-/// A mapped item, waiting in its lane.
-#[derive(Debug)]
+/// A mapped item, waiting in its lane. `Debug` shows nothing of its content.
 pub(crate) struct LaneItem {
     /// The duty to say how it ended.
     pub(crate) ticket: Ticket,
@@ -23,8 +22,7 @@ pub(crate) struct LaneItem {
     pub(crate) subscription: Option<SubscriptionDuty>,
 }
 
-/// What the items of a lane have in common: what expressions about a whole call see.
-#[derive(Debug)]
+/// What the items of a lane have in common: what expressions about a whole call see. `Debug` shows none of it.
 pub(crate) struct CallContext {
     /// `settings`.
     pub(crate) settings: Value,
@@ -52,6 +50,21 @@ pub(crate) enum DutyKind {
     Change,
     /// Delete it, and forget what was kept.
     Delete,
+}
+
+impl fmt::Debug for LaneItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaneItem")
+            .field("key", &self.key)
+            .field("bytes", &self.json.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallContext").finish_non_exhaustive()
+    }
 }
 
 impl Weigh for LaneItem {

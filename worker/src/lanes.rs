@@ -2,7 +2,8 @@
 //! go out, no I/O.
 //!
 //! A lane is *forming* until its batch is due (enough items, enough bytes, or old enough), then *ready* and waits for
-//! its turn, and *parked* while a gate is closed. Ready lanes take turns, one batch each.
+//! its turn, and *parked* while a gate is closed. Ready lanes take turns, one batch each. An item that was due and
+//! could not go for too long leaves, whatever the reason, so that its message can be settled before its lease ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -41,7 +42,7 @@ pub trait Weigh {
 /// Bounds on waiting here.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneConfig {
-    /// An item held back by a gate for longer leaves, so that its message can be settled.
+    /// An item that could have gone and is held back by a gate for longer leaves, so that its message can be settled.
     pub hold_max: Duration,
     /// Items one lane holds at most; more leave at once.
     pub lane_items_max: usize,
@@ -63,10 +64,26 @@ pub struct Lanes<T> {
     limits: Vec<BatchLimits>,
     by_key: BTreeMap<LaneKey, u64>,
     lanes: BTreeMap<u64, Lane<T>>,
+    /// Lanes in the order of their turns; ids of lanes that are gone are passed over.
     ready: VecDeque<u64>,
+    /// Each lane's `wake`.
     wakes: BTreeSet<(Instant, u64)>,
+    /// Ready lanes whose oldest item has waited too long.
+    overdue: VecDeque<u64>,
     next_id: u64,
     items: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is decided yet.
+    Idle,
+    /// Waits for more items; `wake` is when the batch is due.
+    Forming,
+    /// Waits for its turn; `wake` is when its oldest item has waited too long.
+    Ready,
+    /// Waits for a gate; `wake` is when that opens.
+    Parked,
 }
 
 #[derive(Debug)]
@@ -75,11 +92,24 @@ struct Lane<T> {
     items: VecDeque<(Instant, T)>,
     bytes: usize,
     /// Halves of a refused batch: each goes alone and at its turn, before the rest.
-    halves: VecDeque<Vec<T>>,
+    halves: VecDeque<(Instant, Vec<T>)>,
     /// Rate cells already taken for the next batch, so that a later gate's refusal does not waste them.
     cells: usize,
+    /// Items that may stand here at once; less than all while a gate's pace is known.
+    room: usize,
+    phase: Phase,
     wake: Option<Instant>,
-    is_ready: bool,
+}
+
+impl<T> Lane<T> {
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.halves.is_empty()
+    }
+
+    /// When the first to go came.
+    fn oldest(&self) -> Option<Instant> {
+        self.halves.front().map(|(since, _)| *since).or(self.items.front().map(|(since, _)| *since))
+    }
 }
 
 /// What [`Lanes::next`] found.
@@ -101,6 +131,7 @@ impl<T: Weigh> Lanes<T> {
             lanes: BTreeMap::new(),
             ready: VecDeque::new(),
             wakes: BTreeSet::new(),
+            overdue: VecDeque::new(),
             next_id: 0,
             items: 0,
         }
@@ -123,7 +154,7 @@ impl<T: Weigh> Lanes<T> {
     pub fn push(&mut self, key: &LaneKey, item: T, now: Instant) -> Result<(), T> {
         let id = self.lane_id(key);
         let lane = self.lanes.get_mut(&id).expect("lane_id makes the lane");
-        if lane.items.len() >= self.config.lane_items_max {
+        if lane.items.len() >= self.config.lane_items_max.min(lane.room) {
             return Err(item);
         }
         lane.bytes += item.bytes();
@@ -139,7 +170,7 @@ impl<T: Weigh> Lanes<T> {
         let lane = self.lanes.get_mut(&id).expect("lane_id makes the lane");
         for half in halves {
             self.items += half.len();
-            lane.halves.push_back(half);
+            lane.halves.push_back((now, half));
         }
         self.schedule(id, now);
     }
@@ -153,30 +184,33 @@ impl<T: Weigh> Lanes<T> {
     ) -> Option<Turn<T>> {
         self.wake_due(now);
         for _ in 0..self.ready.len() {
-            let id = self.ready.pop_front()?;
+            let Some(id) = self.ready.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            lane.is_ready = false;
             match admit(&lane.key, &mut lane.cells) {
                 Admission::Go => {
                     lane.cells = 0;
+                    lane.phase = Phase::Idle;
+                    lane.room = usize::MAX;
                     let key = lane.key.clone();
                     let items = self.take_batch(id);
                     self.schedule(id, now);
                     return Some(Turn::Go(Batch { key, items }));
                 }
-                // Stays ready, keeps its turn: only the end of a call can change it.
-                Admission::Busy => {
-                    lane.is_ready = true;
-                    self.ready.push_back(id);
+                // Stays ready: only the end of a call can change it.
+                Admission::Busy => self.ready.push_back(id),
+                Admission::Full => {
+                    self.ready.push_front(id);
+                    break;
                 }
-                Admission::Closed { gate, until } => {
-                    if let Some(turn) = self.park(id, gate, until, now) {
-                        return Some(turn);
+                Admission::Closed { gate, until, every } => {
+                    let items = self.park(id, until.max(now + CLOSED_MIN), every);
+                    if !items.is_empty() {
+                        return Some(Turn::Evict(gate, Some(until), items));
                     }
                 }
             }
         }
-        None
+        self.evict_overdue(now)
     }
 
     /// When [`Self::next`] has something to do without a new item or the end of a call.
@@ -189,11 +223,13 @@ impl<T: Weigh> Lanes<T> {
         self.by_key.clear();
         self.ready.clear();
         self.wakes.clear();
+        self.overdue.clear();
         self.items = 0;
         let lanes = std::mem::take(&mut self.lanes).into_values();
         lanes
             .flat_map(|lane| {
-                lane.halves.into_iter().flatten().chain(lane.items.into_iter().map(|(_, item)| item))
+                let halves = lane.halves.into_iter().flat_map(|(_, half)| half);
+                halves.chain(lane.items.into_iter().map(|(_, item)| item))
             })
             .collect()
     }
@@ -211,38 +247,64 @@ impl<T: Weigh> Lanes<T> {
             bytes: 0,
             halves: VecDeque::new(),
             cells: 0,
+            room: usize::MAX,
+            phase: Phase::Idle,
             wake: None,
-            is_ready: false,
         };
         self.lanes.insert(id, lane);
         id
     }
 
-    /// Decides what a lane waits for; forgets an empty one.
+    /// Decides what a lane waits for; forgets an empty one. One that is ready keeps its turn, and one that is parked
+    /// stays parked: its gate does not open sooner for what comes in.
     fn schedule(&mut self, id: u64, now: Instant) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        let limits = &self.limits[lane.key.route];
-        let Some(oldest) = lane.items.front().map(|(since, _)| *since).or(lane.halves.front().map(|_| now))
-        else {
-            self.forget(id);
-            return;
-        };
-        let full =
-            lane.items.len() >= limits.items_max || lane.bytes >= limits.bytes_max || !lane.halves.is_empty();
-        let due = oldest + limits.wait;
-        if lane.is_ready || (lane.wake.is_some() && !full && due > now) {
+        let Some(oldest) = lane.oldest() else { return self.forget(id) };
+        if matches!(lane.phase, Phase::Ready | Phase::Parked) {
             return;
         }
-        if full || due <= now {
-            // A parked lane stays parked: its gate does not open sooner for being full.
-            if lane.wake.is_none() || lane.cells == 0 {
-                Self::unwake(&mut self.wakes, lane, id);
-                lane.is_ready = true;
-                self.ready.push_back(id);
-            }
+        let limits = &self.limits[lane.key.route];
+        let due = oldest + limits.wait;
+        let is_full =
+            lane.items.len() >= limits.items_max || lane.bytes >= limits.bytes_max || !lane.halves.is_empty();
+        if is_full || due <= now {
+            self.make_ready(id);
         } else {
-            lane.wake = Some(due);
-            self.wakes.insert((due, id));
+            lane.phase = Phase::Forming;
+            self.set_wake(id, due);
+        }
+    }
+
+    fn make_ready(&mut self, id: u64) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.phase = Phase::Ready;
+        self.ready.push_back(id);
+        self.set_wake_to_patience(id);
+    }
+
+    fn set_wake_to_patience(&mut self, id: u64) {
+        let Some(lane) = self.lanes.get(&id) else { return };
+        if let Some(oldest) = lane.oldest() {
+            self.set_wake(id, oldest + self.patience(lane));
+        }
+    }
+
+    /// How long an item of the lane may stay: as long as its batch may take to form, and then behind a gate.
+    fn patience(&self, lane: &Lane<T>) -> Duration {
+        self.limits[lane.key.route].wait + self.config.hold_max
+    }
+
+    fn set_wake(&mut self, id: u64, at: Instant) {
+        self.unwake(id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.wake = Some(at);
+            self.wakes.insert((at, id));
+        }
+    }
+
+    fn unwake(&mut self, id: u64) {
+        if let Some(at) = self.lanes.get_mut(&id).and_then(|lane| lane.wake.take()) {
+            self.wakes.remove(&(at, id));
         }
     }
 
@@ -251,30 +313,61 @@ impl<T: Weigh> Lanes<T> {
             && at <= now
         {
             self.wakes.pop_first();
-            if let Some(lane) = self.lanes.get_mut(&id) {
-                lane.wake = None;
-                if !lane.is_ready {
-                    lane.is_ready = true;
-                    self.ready.push_back(id);
-                }
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.wake = None;
+            if lane.phase == Phase::Ready {
+                self.overdue.push_back(id);
+            } else {
+                self.make_ready(id);
             }
         }
     }
 
-    /// Waits for the gate, or gives the items up when it opens too late for them.
-    fn park(&mut self, id: u64, gate: Gate, until: Instant, now: Instant) -> Option<Turn<T>> {
-        let lane = self.lanes.get_mut(&id)?;
-        let oldest = lane.items.front().map_or(now, |(since, _)| *since);
-        let patience = oldest + self.config.hold_max;
-        if patience <= now || until > patience {
-            let key = lane.key.clone();
-            let items = self.take_all(id);
-            self.by_key.remove(&key);
-            return Some(Turn::Evict(gate, Some(until), items));
+    /// Waits for the gate. What can't wait that long is taken out, and so is what stands so far back that its turn
+    /// can't come in time at the gate's pace: held for nothing, it would hold its message, and others behind that.
+    fn park(&mut self, id: u64, until: Instant, every: Duration) -> Vec<T> {
+        let Some(lane) = self.lanes.get(&id) else { return Vec::new() };
+        let room = self.room(lane, until, every);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.phase = Phase::Parked;
+            lane.room = room;
         }
-        let wake = until.max(now + Duration::from_millis(1));
-        lane.wake = Some(wake);
-        self.wakes.insert((wake, id));
+        let mut items = self.take_impatient(id, until);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            let beyond: Vec<T> =
+                lane.items.drain(room.min(lane.items.len())..).map(|(_, item)| item).collect();
+            lane.bytes -= beyond.iter().map(Weigh::bytes).sum::<usize>();
+            self.items -= beyond.len();
+            items.extend(beyond);
+            self.set_wake(id, until);
+        }
+        items
+    }
+
+    /// How many items can go while the oldest may stay, when one call passes at `until` and one more every `every`.
+    fn room(&self, lane: &Lane<T>, until: Instant, every: Duration) -> usize {
+        if every.is_zero() {
+            return usize::MAX;
+        }
+        let oldest = lane.items.front().map_or(until, |(since, _)| *since);
+        let left = (oldest + self.patience(lane)).saturating_duration_since(until);
+        let calls =
+            usize::try_from(left.as_nanos() / every.as_nanos()).unwrap_or(usize::MAX).saturating_add(1);
+        calls.saturating_mul(self.limits[lane.key.route].items_max)
+    }
+
+    /// Ready lanes had their turn before this is called, so what is overdue could not go.
+    fn evict_overdue(&mut self, now: Instant) -> Option<Turn<T>> {
+        while let Some(id) = self.overdue.pop_front() {
+            if self.lanes.get(&id).is_none_or(|lane| lane.phase != Phase::Ready) {
+                continue;
+            }
+            let items = self.take_impatient(id, now);
+            self.set_wake_to_patience(id);
+            if !items.is_empty() {
+                return Some(Turn::Evict(Gate::Concurrency, None, items));
+            }
+        }
         None
     }
 
@@ -282,7 +375,7 @@ impl<T: Weigh> Lanes<T> {
         let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
         let limits = &self.limits[lane.key.route];
         let mut batch = Vec::new();
-        if let Some(half) = lane.halves.pop_front() {
+        if let Some((_, half)) = lane.halves.pop_front() {
             batch = half;
         } else {
             let mut bytes = 0;
@@ -300,28 +393,36 @@ impl<T: Weigh> Lanes<T> {
         batch
     }
 
-    fn take_all(&mut self, id: u64) -> Vec<T> {
-        let Some(mut lane) = self.lanes.remove(&id) else { return Vec::new() };
-        Self::unwake(&mut self.wakes, &mut lane, id);
-        let items: Vec<T> =
-            lane.halves.into_iter().flatten().chain(lane.items.into_iter().map(|(_, item)| item)).collect();
-        self.items -= items.len();
-        items
+    /// Takes out what may not stay until `until`; forgets the lane when nothing is left.
+    fn take_impatient(&mut self, id: u64, until: Instant) -> Vec<T> {
+        let Some(lane) = self.lanes.get(&id) else { return Vec::new() };
+        let patience = self.patience(lane);
+        let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
+        let mut taken = Vec::new();
+        while let Some((_, half)) = lane.halves.pop_front_if(|(since, _)| *since + patience <= until) {
+            taken.extend(half);
+        }
+        while let Some((_, item)) = lane.items.pop_front_if(|(since, _)| *since + patience <= until) {
+            lane.bytes -= item.bytes();
+            taken.push(item);
+        }
+        self.items -= taken.len();
+        if lane.is_empty() {
+            self.forget(id);
+        }
+        taken
     }
 
     fn forget(&mut self, id: u64) {
-        if let Some(mut lane) = self.lanes.remove(&id) {
-            Self::unwake(&mut self.wakes, &mut lane, id);
+        self.unwake(id);
+        if let Some(lane) = self.lanes.remove(&id) {
             self.by_key.remove(&lane.key);
         }
     }
-
-    fn unwake(wakes: &mut BTreeSet<(Instant, u64)>, lane: &mut Lane<T>, id: u64) {
-        if let Some(at) = lane.wake.take() {
-            wakes.remove(&(at, id));
-        }
-    }
 }
+
+/// A gate that says it opens now, and is closed, is not asked again at once.
+const CLOSED_MIN: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests;

@@ -65,13 +65,25 @@ impl Lease {
 /// Returns when the message is another's, or was held for too long.
 async fn renew(queue: Arc<dyn Queue>, receipt: Receipt, config: LeaseConfig) {
     let begun = Instant::now();
+    let mut ours_until = begun + config.lease;
+    let mut pause = config.lease / 2;
     while begun.elapsed() < config.held_max {
-        tokio::time::sleep(config.lease / 2).await;
+        tokio::time::sleep(pause).await;
+        let asked = Instant::now();
         match queue.renew(&receipt, config.lease).await {
-            Ok(()) => {}
+            Ok(()) => (ours_until, pause) = (asked + config.lease, config.lease / 2),
             Err(QueueError::LeaseLost) => break,
-            // Tried again at the next turn; by then half a lease is left.
-            Err(error) => tracing::debug!(%error, "could not renew a lease"),
+            // Asked again soon: half a lease is left for it.
+            Err(error) => {
+                tracing::debug!(%error, "could not renew a lease");
+                if Instant::now() >= ours_until {
+                    break;
+                }
+                pause = config.lease / 10;
+            }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,42 @@ impl Ledger {
         self.metrics.items_in_flight.set(self.counts().in_flight() as f64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use penstock_shared::telemetry::METRICS;
+
+    use super::*;
+    use crate::gates::Gate;
+
+    #[test]
+    fn every_reason_is_a_word_of_its_metric() {
+        let words = |name: &str| -> BTreeSet<&str> {
+            let metric = METRICS.iter().find(|metric| metric.name == name).unwrap();
+            metric.labels[0].words.iter().copied().filter(|word| *word != "other").collect()
+        };
+        let labels = |all: &mut dyn Iterator<Item = &'static str>| all.collect::<BTreeSet<_>>();
+        let of = |reason: &RetryReason| reason.label();
+        assert_eq!(words("worker_retries_total"), labels(&mut RetryReason::ALL.iter().map(of)));
+        let of = |reason: &RejectReason| reason.label();
+        assert_eq!(words("worker_dead_letters_total"), labels(&mut RejectReason::ALL.iter().map(of)));
+        let of = |reason: &FilterReason| reason.label();
+        assert_eq!(words("worker_filtered_total"), labels(&mut FilterReason::ALL.iter().map(of)));
+        assert_eq!(words("worker_gate_waits_total"), labels(&mut Gate::ALL.iter().map(|gate| gate.label())));
+    }
+
+    #[test]
+    fn an_item_is_in_flight_until_it_is_counted_once() {
+        let ledger = Ledger::new(Pod::new("us1").unwrap(), WorkerMetrics::new());
+        ledger.received(5);
+        ledger.delivered();
+        ledger.filtered(FilterReason::NoRoute);
+        ledger.requeued(RetryReason::Busy);
+        ledger.dead_lettered(RejectReason::Gone);
+        assert_eq!(ledger.counts().in_flight(), 1);
+        ledger.lapsed();
+        assert_eq!(ledger.counts().in_flight(), 0);
+    }
+}

@@ -24,6 +24,8 @@ mod route;
 mod settle;
 mod split;
 mod subscriptions;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 use std::sync::{Arc, Mutex};
@@ -41,7 +43,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     config::WorkerConfig,
-    delivery::Deliverer,
+    delivery::{Claimant, Deliverer},
     destination::Destination,
     gates::Gates,
     intake::{ByteBudget, Source},
@@ -72,7 +74,7 @@ pub struct Deps {
     pub ledger: Arc<Ledger>,
     /// The time.
     pub clock: Clock,
-    /// Seed of the jitter.
+    /// Seed of the jitter, and what tells this worker from others: no two that run at once may have the same.
     pub seed: u64,
 }
 
@@ -122,7 +124,7 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         config.subscription_cache,
     ));
     stages.spawn(split::run(
-        splitter(&deps, &subscriptions),
+        splitter(&deps, &subscriptions, config.in_flight_bytes_max),
         config.split_jobs,
         received,
         to_lanes,
@@ -166,7 +168,7 @@ async fn drain_deadline(stop: &CancellationToken, after: std::time::Duration, ha
     hand_back.cancel();
 }
 
-fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Splitter> {
+fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>, bytes_max: usize) -> Arc<Splitter> {
     Arc::new(Splitter {
         program: deps.program.clone(),
         partner: deps.partner.clone(),
@@ -174,6 +176,8 @@ fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Splitter> {
         spill: deps.spill.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
+        spilled_bytes: ByteBudget::new(bytes_max),
+        mapped_bytes: ByteBudget::new(bytes_max),
     })
 }
 
@@ -185,6 +189,7 @@ fn deliverer(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Deliverer> 
         subscriptions: subscriptions.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
+        claimant: Claimant::new(deps.seed),
     })
 }
 

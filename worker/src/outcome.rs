@@ -70,6 +70,8 @@ reasons! {
         Stale = "stale",
         /// The subscription was removed after this change was made.
         Removed = "removed",
+        /// A user left an audience that was never connected.
+        NotConnected = "not_connected",
         /// A user profile without any audience entry.
         NoAudiences = "no_audiences",
     }
@@ -110,6 +112,21 @@ impl RetryReason {
     /// by age alone.
     pub fn counts_as_attempt(self) -> bool {
         matches!(self, Self::Network | Self::Timeout | Self::ServerError | Self::Busy)
+    }
+}
+
+impl RetryReason {
+    /// The longest wait before the next look at an item that only waits: short where a look costs the partner nothing
+    /// and room may come free at any time, longer where it is a call that will most likely fail.
+    pub fn longest_wait(self) -> Duration {
+        match self {
+            Self::Gated
+            | Self::AwaitingSubscription
+            | Self::Claimed
+            | Self::StoreUnavailable
+            | Self::HandedBack => Duration::from_secs(120),
+            _ => Duration::from_secs(900),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     call,
     destination::Call,
     gates::Admission,
+    intake::ByteBudget,
     lanes::{LaneConfig, LaneKey, Lanes, Turn, Weigh},
     ledger::Ledger,
     mapping::Program,
@@ -101,6 +102,7 @@ pub async fn preview(
     let mut preview = Preview::default();
     for (name, body) in messages {
         let plan = splitter.plan_request(&packed(pod, body, now_ms), body.clone()).await;
+        let secrets = secrets(partner, body);
         for item in plan.items {
             let mut origin = Origin { message: name.clone(), address: item.pending.address, key: None };
             match item.planned {
@@ -108,7 +110,7 @@ pub async fn preview(
                 Planned::Lane(draft) => {
                     origin.key = Some(draft.key.clone());
                     let lane = draft.lane.clone();
-                    let item = PreviewItem { draft, origin, secrets: secrets(partner, body) };
+                    let item = PreviewItem { draft, origin, secrets: secrets.clone() };
                     // A lane without a bound takes every item.
                     let _full = lanes.push(&lane, item, begun);
                 }
@@ -167,6 +169,8 @@ fn splitter(partner: &Arc<Partner>, program: &Arc<Program>, pod: &Pod, now_ms: i
         spill: Arc::new(NoSpill),
         clock,
         ledger: Arc::new(Ledger::new(pod.clone(), WorkerMetrics::new())),
+        spilled_bytes: ByteBudget::new(usize::MAX),
+        mapped_bytes: ByteBudget::new(usize::MAX),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Message → requests → items: unpacks, reads tolerantly, and finds each item's way. What needs no call gets its
 //! outcome here.
 
+mod audience;
 mod plan;
 mod request;
 
@@ -21,6 +22,7 @@ use tokio::{
 
 use crate::{
     in_flight::{InFlight, Received, Slot},
+    intake::ByteBudget,
     item::LaneItem,
     lanes::LaneKey,
     ledger::Ledger,
@@ -40,6 +42,18 @@ pub(crate) struct Splitter {
     pub(crate) spill: Arc<dyn Spill>,
     pub(crate) clock: Clock,
     pub(crate) ledger: Arc<Ledger>,
+    /// Memory for spilled bodies, which the queue's own messages do not tell of.
+    pub(crate) spilled_bytes: ByteBudget,
+    /// Memory for mapped items: a mapping may make much of little.
+    pub(crate) mapped_bytes: ByteBudget,
+}
+
+fn spilled_len(pack: &Pack) -> usize {
+    let spilled = pack.requests.iter().map(|request| match request.body {
+        PackedBody::Inline(_) => 0,
+        PackedBody::Spilled { bytes, .. } => bytes,
+    });
+    usize::try_from(spilled.sum::<u64>()).unwrap_or(usize::MAX)
 }
 
 /// An item on its way to its lane.
@@ -78,8 +92,10 @@ impl Splitter {
         to_lanes: &mpsc::Sender<Laned>,
         to_settle: mpsc::Sender<Arc<InFlight>>,
     ) {
+        let mut message = message;
         let (requests, plans) = match Pack::decode(&message.body) {
             Ok(pack) => {
+                message.permits.push(self.spilled_bytes.take(spilled_len(&pack)).await);
                 let mut plans = Vec::with_capacity(pack.requests.len());
                 for request in &pack.requests {
                     plans.push(self.plan(request).await);
@@ -116,6 +132,9 @@ impl Splitter {
                 slots.push(Slot { request, pending: item.pending, outcome });
             }
         }
+        // One message takes each budget once, and in this order, so no two wait for each other.
+        let mapped = laned.iter().map(|lane| lane.json.len()).sum();
+        message.permits.push(self.mapped_bytes.take(mapped).await);
         self.ledger.received(slots.len());
         let tickets = InFlight::open(message, requests, slots, to_settle);
         for (ticket, lane) in tickets.into_iter().zip(laned) {

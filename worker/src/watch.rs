@@ -29,5 +29,11 @@ fn show(metrics: &QueueMetrics, queue: &'static str, depth: Depth) {
     {
         metrics.depth.of([queue, state]).set(messages as f64);
     }
-    metrics.oldest.of([queue]).set(depth.oldest_age.unwrap_or_default().as_secs_f64());
+    // Left as it was while the age is not known: a queue that is not empty has no message of age 0.
+    if let Some(age) = depth
+        .oldest_age
+        .or_else(|| (depth.visible + depth.leased + depth.delayed == 0).then_some(Duration::ZERO))
+    {
+        metrics.oldest.of([queue]).set(age.as_secs_f64());
+    }
 }

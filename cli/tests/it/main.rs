@@ -2,8 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod dead_letters_e2e;
+mod demo;
+mod embedded_e2e;
+mod fixtures_e2e;
+mod fleet_e2e;
+mod iterable_e2e;
+mod pipeline;
+mod process;
 mod send;
 mod simulate;
+mod verbs;
 
 use std::process::Command;
 

@@ -96,3 +96,17 @@ async fn trap_11_a_body_that_breaks_off_is_slow() {
     let read = read(&HeaderMap::new(), StreamBody::new(chunks), LIMITS, &pool(10_000)).await;
     assert!(matches!(read, Err(ReadError::Slow)));
 }
+
+#[tokio::test]
+async fn what_is_too_large_is_read_to_its_end_but_not_without_bounds() {
+    for (chunks, read_at_most) in [(10, 10), (100, 14)] {
+        let given = AtomicUsize::new(0);
+        let body = futures::stream::iter((0..chunks).map(|_| {
+            given.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![7; 500])))
+        }));
+        let read = read(&HeaderMap::new(), StreamBody::new(body), LIMITS, &pool(10_000)).await;
+        assert!(matches!(read, Err(ReadError::TooLarge { .. })));
+        assert_eq!(given.into_inner(), read_at_most, "of {chunks} chunks");
+    }
+}

@@ -1,4 +1,4 @@
-//! Every message of `fixtures/messages`, against what `expected.json` says of it.
+//! Every message of `fixtures/messages`, against what `fixtures/expected.json` says of it.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,7 +9,7 @@ use crate::harness::Running;
 #[tokio::test]
 async fn traps_18_to_92_every_sample_message_is_answered_and_kept_as_expected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/messages");
-    let expected = std::fs::read(folder.join("expected.json")).unwrap();
+    let expected = std::fs::read(folder.join("../expected.json")).unwrap();
     let expected: BTreeMap<String, Value> = serde_json::from_slice(&expected).unwrap();
     assert!(expected.len() > 200);
     let running = Running::start().await;

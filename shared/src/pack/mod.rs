@@ -3,6 +3,8 @@
 
 mod codec;
 mod fit;
+#[cfg(test)]
+mod frozen;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

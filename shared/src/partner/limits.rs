@@ -57,9 +57,9 @@ impl Default for Limits {
 impl Default for Retry {
     fn default() -> Self {
         Self {
-            attempts_max: 12,
+            attempts_max: 100,
             delay_base: Duration::from_secs(1),
-            delay_max: Duration::from_mins(15),
+            delay_max: Duration::from_hours(1),
             age_max: Duration::from_hours(72),
         }
     }

@@ -71,7 +71,7 @@ pub struct SubscriptionKey {
 pub type Captured = BTreeMap<String, serde_json::Value>;
 
 /// One audience that an account connected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
     /// Whose, and which audience.
     pub key: SubscriptionKey,
@@ -92,7 +92,7 @@ pub struct Subscription {
 /// A time-limited right to act for a subscription at the partner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// Who has it; an item key.
+    /// Who has it: an item key, and who delivers it.
     pub owner: String,
     /// When it lapses, ms since 1970 UTC.
     pub until_ms: i64,
@@ -109,7 +109,7 @@ pub enum SubscriptionState {
 }
 
 /// A subscription request, as the store takes it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct SubscriptionChange {
     /// Whose, and which audience.
     pub key: SubscriptionKey,
@@ -171,4 +171,27 @@ fn from_json<V: serde::de::DeserializeOwned>(text: &str) -> Result<BTreeMap<Stri
     serde_json::from_str(text).map_err(|error| {
         StoreError::Corrupt(format!("not a JSON object at line {} column {}", error.line(), error.column()))
     })
+}
+
+/// Without settings and captured values: they may be secrets.
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("key", &self.key)
+            .field("state", &self.state)
+            .field("changed_at_ms", &self.changed_at_ms)
+            .field("claim", &self.claim)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without settings and captured values: they may be secrets.
+impl fmt::Debug for SubscriptionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscriptionChange")
+            .field("key", &self.key)
+            .field("state", &self.state)
+            .field("changed_at_ms", &self.changed_at_ms)
+            .finish_non_exhaustive()
+    }
 }

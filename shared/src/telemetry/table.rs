@@ -83,9 +83,20 @@ const DEAD: Label = Label {
 };
 const FILTERED: Label = Label {
     name: "reason",
-    words: &["no_route", "dropped", "duplicate", "superseded", "stale", "removed", "no_audiences", "other"],
+    words: &[
+        "no_route",
+        "dropped",
+        "duplicate",
+        "superseded",
+        "stale",
+        "removed",
+        "not_connected",
+        "no_audiences",
+        "other",
+    ],
 };
-const GATE: Label = Label { name: "gate", words: &["rate", "retry_after", "lane_full", "other"] };
+const GATE: Label =
+    Label { name: "gate", words: &["rate", "retry_after", "concurrency", "lane_full", "other"] };
 const QUEUE: Label = Label { name: "queue", words: &["main", "retry", "dead"] };
 const STATE: Label = Label { name: "state", words: &["visible", "leased", "delayed"] };
 

@@ -73,8 +73,12 @@ impl HttpDestination {
                 None => break,
             }
         }
+        let is_cut = body.len() >= self.answer_bytes_max && {
+            let rest = response.chunk().await.map_err(|e| network(&e))?;
+            body.len() > self.answer_bytes_max || rest.is_some_and(|chunk| !chunk.is_empty())
+        };
         body.truncate(self.answer_bytes_max);
-        Ok(Answer { status, headers, body: Bytes::from(body) })
+        Ok(Answer { status, headers, body: Bytes::from(body), is_cut })
     }
 
     /// The resolver is not asked for an address written as one, so these are looked at here.

@@ -23,8 +23,8 @@ pub trait Destination: fmt::Debug + Send + Sync + 'static {
     async fn call(&self, call: &Call) -> Result<Answer, CallError>;
 }
 
-/// One request to the partner's API.
-#[derive(Clone, Debug)]
+/// One request to the partner's API. `Debug` shows nothing of what it carries.
+#[derive(Clone)]
 pub struct Call {
     /// The pod of the items.
     pub pod: Pod,
@@ -44,8 +44,20 @@ pub struct Call {
     pub items: Vec<ItemKey>,
 }
 
-/// What the partner answered.
-#[derive(Clone, Debug)]
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("pod", &self.pod)
+            .field("account", &self.account)
+            .field("route", &self.route)
+            .field("method", &self.method)
+            .field("items", &self.items.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the partner answered. `Debug` shows the status alone.
+#[derive(Clone)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
@@ -53,6 +65,14 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, cut at the limit of `partner.toml`.
     pub body: Bytes,
+    /// Whether the body is longer than that.
+    pub is_cut: bool,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 /// Why there is no answer.

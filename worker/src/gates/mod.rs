@@ -20,16 +20,22 @@ pub enum Gate {
     Rate,
     /// The partner asked to wait.
     RetryAfter,
+    /// As many calls as may be under way are, and take too long.
+    Concurrency,
     /// The lane holds as many items as it may.
     LaneFull,
 }
 
 impl Gate {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Rate, Self::RetryAfter, Self::Concurrency, Self::LaneFull];
+
     /// The word for metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Rate => "rate",
             Self::RetryAfter => "retry_after",
+            Self::Concurrency => "concurrency",
             Self::LaneFull => "lane_full",
         }
     }
@@ -40,21 +46,25 @@ impl Gate {
 pub enum Admission {
     /// Send one call now; the call is counted as begun.
     Go,
-    /// As many calls as may are under way. The end of one changes it.
+    /// As many calls of this account as may are under way. The end of one changes it.
     Busy,
+    /// As many calls in all as may are under way: no lane may go. The end of one changes it.
+    Full,
     /// Closed until then.
     Closed {
         /// Which.
         gate: Gate,
         /// When to ask again.
         until: Instant,
+        /// How often it lets a call pass from then on; zero when it then stands open.
+        every: Duration,
     },
 }
 
 type AccountKey = (Pod, AccountId);
 
-/// Longest Retry-After that is believed; a longer one is asked again after this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Longest Retry-After that is believed; after it the partner is asked again.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// How long a 429 without Retry-After closes the gate.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
@@ -87,7 +97,9 @@ impl Gates {
         Self {
             rates,
             concurrency: limits.concurrency as usize,
-            concurrency_per_account: limits.concurrency_per_account.unwrap_or(limits.concurrency) as usize,
+            // By default one account whose calls hang leaves half of the places to the others.
+            concurrency_per_account: limits.concurrency_per_account.unwrap_or(limits.concurrency.div_ceil(2))
+                as usize,
             calls: 0,
             calls_by_account: BTreeMap::new(),
             closed_until: BTreeMap::new(),
@@ -99,17 +111,20 @@ impl Gates {
         let account = (lane.pod.clone(), lane.account);
         if let Some(&until) = self.closed_until.get(&account) {
             if until > now {
-                return Admission::Closed { gate: Gate::RetryAfter, until };
+                return Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO };
             }
             self.closed_until.remove(&account);
         }
         let of_account = self.calls_by_account.get(&account).copied().unwrap_or(0);
-        if self.calls >= self.concurrency || of_account >= self.concurrency_per_account {
+        if self.calls >= self.concurrency {
+            return Admission::Full;
+        }
+        if of_account >= self.concurrency_per_account {
             return Admission::Busy;
         }
         while let Some(rate) = self.rates.get(*cells) {
             if let Err(until) = rate.take(lane) {
-                return Admission::Closed { gate: Gate::Rate, until };
+                return Admission::Closed { gate: Gate::Rate, until, every: rate.every() };
             }
             *cells += 1;
         }
@@ -146,3 +161,6 @@ impl Gates {
         self.rates.iter().for_each(Rate::forget_idle);
     }
 }
+
+#[cfg(test)]
+mod tests;

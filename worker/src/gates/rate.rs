@@ -53,6 +53,7 @@ type Limiter = RateLimiter<
 pub(super) struct Rate {
     by: RateKey,
     origin: Instant,
+    every: Duration,
     limiter: Limiter,
 }
 
@@ -62,7 +63,8 @@ impl Rate {
         let limit = limit?;
         let quota = Quota::with_period(Duration::from_secs_f64(1.0 / limit.per_second))?;
         let quota = quota.allow_burst(NonZeroU32::new(limit.burst)?);
-        Some(Self { by, origin, limiter: RateLimiter::hashmap_with_clock(quota, TokioClock(origin)) })
+        let every = Duration::from_secs_f64(1.0 / limit.per_second);
+        Some(Self { by, origin, every, limiter: RateLimiter::hashmap_with_clock(quota, TokioClock(origin)) })
     }
 
     /// Takes one cell, or says when there will be one. A lane that the limit does not concern passes.
@@ -79,6 +81,11 @@ impl Rate {
             let since_origin: Nanos = not_until.earliest_possible().duration_since(Duration::ZERO);
             self.origin + Duration::from(since_origin)
         })
+    }
+
+    /// How often it lets a call pass in the long run.
+    pub(super) fn every(&self) -> Duration {
+        self.every
     }
 
     /// Forgets keys that have all their cells back.

@@ -2,9 +2,9 @@
 
 use minijinja::Value;
 use penstock_shared::{
-    firehose::{Account, Dsr, Event, Fields, Membership, Request, SubscriptionRequest},
+    firehose::{Dsr, Event, Fields, Membership, Request, SubscriptionRequest},
     ids::{ItemKey, Pod},
-    partner::Setting,
+    partner::{Partner, Setting},
     subscription::Subscription,
 };
 
@@ -33,9 +33,9 @@ pub(crate) struct RequestContext {
 pub(crate) type Context = Record;
 
 impl RequestContext {
-    pub(crate) fn new(request: &Request, pod: &Pod, received_at_ms: i64, declared: &[Setting]) -> Self {
+    pub(crate) fn new(request: &Request, partner: &Partner, pod: &Pod, received_at_ms: i64) -> Self {
         let account = account(request.account.id, pod);
-        let settings = account_settings(&request.account, declared);
+        let settings = settings(&request.account.settings, &partner.account_settings);
         let mut message = Record::default();
         message.set("id", Value::from(request.id.clone()));
         message.set("type", Value::from(request.kind.wire()));
@@ -94,6 +94,7 @@ pub(crate) fn event(context: &mut Context, event: &Event) {
 pub(crate) fn membership(
     context: &mut Context,
     membership: &Membership,
+    declared: &[Setting],
     message_ms: i64,
     stored: Option<&Subscription>,
 ) {
@@ -107,7 +108,10 @@ pub(crate) fn membership(
     audience.set("action", Value::from(membership.action.wire()));
     audience.set(
         "settings",
-        newer.map_or_else(|| settings(&membership.settings), |stored| settings(&stored.settings)),
+        newer.map_or_else(
+            || settings(&membership.settings, declared),
+            |stored| settings(&stored.settings, declared),
+        ),
     );
     context.set("audience", audience.into_value());
     context.set("user", user(&membership.profile));
@@ -115,7 +119,7 @@ pub(crate) fn membership(
         let mut subscription = Record::default();
         subscription.set("audience_id", Value::from(stored.key.audience_id));
         subscription.set("name", Value::from(stored.name.as_str()));
-        subscription.set("settings", settings(&stored.settings));
+        subscription.set("settings", settings(&stored.settings, declared));
         subscription.set("captured", captured(stored));
         context.set("subscription", subscription.into_value());
     }
@@ -125,14 +129,15 @@ pub(crate) fn membership(
 pub(crate) fn subscription(
     context: &mut Context,
     change: &SubscriptionRequest,
+    declared: &[Setting],
     stored: Option<&Subscription>,
 ) {
     let mut subscription = from_members(&change.fields);
     subscription.set("audience_id", Value::from(change.audience_id));
     subscription.set("name", Value::from(change.name.clone()));
     subscription.set("action", Value::from(change.action.wire()));
-    subscription.set("settings", settings(&change.settings));
-    subscription.set("previous_settings", settings(&change.previous_settings));
+    subscription.set("settings", settings(&change.settings, declared));
+    subscription.set("previous_settings", settings(&change.previous_settings, &[]));
     subscription.set("captured", stored.map_or_else(|| Record::default().into_value(), captured));
     context.set("subscription", subscription.into_value());
 }
@@ -166,27 +171,22 @@ fn user(fields: &Fields) -> Value {
     user.into_value()
 }
 
-/// The account's settings; a blank one has its declared default.
-fn account_settings(account: &Account, declared: &[Setting]) -> Value {
-    let mut record = Record::default();
-    for (id, value) in &account.settings {
-        record.set(id.as_str(), value.as_deref().map_or_else(|| Value::from(()), Value::from));
-    }
-    for setting in declared.iter().filter(|setting| account.text(&setting.id).is_none()) {
-        if let Some(default) = &setting.default {
-            record.set(setting.id.as_str(), from_json(default));
-        }
-    }
-    record.into_value()
-}
-
-fn settings<'a, M>(settings: M) -> Value
+/// Settings by id, as text; one that is absent or blank has its declared default.
+fn settings<'a, M>(settings: M, declared: &[Setting]) -> Value
 where
     M: IntoIterator<Item = (&'a String, &'a Option<String>)>,
 {
     let mut record = Record::default();
     for (name, value) in settings {
         record.set(name.as_str(), value.as_deref().map_or_else(|| Value::from(()), Value::from));
+    }
+    for setting in declared {
+        let Some(default) = &setting.default else { continue };
+        let own = record.get(&setting.id);
+        if own.is_none_or(|own| own.as_str().is_none_or(|text| text.trim().is_empty())) {
+            let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+            record.set(setting.id.as_str(), Value::from(text));
+        }
     }
     record.into_value()
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest;
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior, Value,
-    value::{Kwargs, Rest},
+    value::{Kwargs, Rest, ValueKind},
 };
 use penstock_shared::ids::hex;
 
@@ -31,14 +31,20 @@ pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.add_filter("number", number);
     engine.add_filter("boolean", boolean);
     engine.add_filter("fromjson", fromjson);
-    engine.add_function("identity", |state: &State, kind: String, kwargs: Kwargs| {
-        pick(state, "user_identities", Some(&kind), &kwargs)
-    });
-    engine.add_function("device_identity", |state: &State, kind: String, kwargs: Kwargs| {
-        pick(state, "device_identities", Some(&kind), &kwargs)
-    });
+    engine.add_function(
+        "identity",
+        |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
+            pick(state, "user_identities", Some(&kind), encoding, &kwargs)
+        },
+    );
+    engine.add_function(
+        "device_identity",
+        |state: &State, kind: String, encoding: Option<String>, kwargs: Kwargs| {
+            pick(state, "device_identities", Some(&kind), encoding, &kwargs)
+        },
+    );
     engine.add_function("partner_identity", |state: &State, kwargs: Kwargs| {
-        pick(state, "partner_identities", None, &kwargs)
+        pick(state, "partner_identities", None, None, &kwargs)
     });
     engine
 });
@@ -63,64 +69,6 @@ fn text_of(value: &Value) -> Option<String> {
 
 fn millis_of(value: &Value) -> Result<i64, Error> {
     value.as_i64().ok_or_else(|| wrong("milliseconds since 1970 are meant"))
-}
-
-/// An empty text has no hash, so that nobody's address never becomes one.
-fn sha256(value: Value) -> Result<Value, Error> {
-    if is_absent(&value) {
-        return Ok(value);
-    }
-    let text = text_of(&value).ok_or_else(|| wrong("text is meant"))?;
-    if text.is_empty() {
-        return Ok(Value::UNDEFINED);
-    }
-    Ok(Value::from(hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())))
-}
-
-/// A text's digits, and the characters in `keep`.
-fn digits(value: Value, keep: Option<String>) -> Result<Value, Error> {
-    if is_absent(&value) {
-        return Ok(value);
-    }
-    let keep = keep.unwrap_or_default();
-    let text = text_of(&value).ok_or_else(|| wrong("text is meant"))?;
-    Ok(Value::from(text.chars().filter(|c| c.is_ascii_digit() || keep.contains(*c)).collect::<String>()))
-}
-
-/// An object whose texts that read exactly as a decimal number, or as true or false, became such.
-fn scalars(value: Value) -> Result<Value, Error> {
-    if is_absent(&value) {
-        return Ok(value);
-    }
-    let mut record = Record::default();
-    for key in value.try_iter()? {
-        let item = value.get_item(&key)?;
-        let typed = match item.as_str() {
-            Some("true") => Value::from(true),
-            Some("false") => Value::from(false),
-            Some(text) => match serde_json::from_str::<serde_json::Number>(text) {
-                Ok(number) if finite(text).is_some() => from_json(&serde_json::Value::Number(number)),
-                _ => item,
-            },
-            None => item,
-        };
-        record.set(key.to_string(), typed);
-    }
-    Ok(record.into_value())
-}
-
-/// An object without those members.
-fn without(value: Value, names: Rest<String>) -> Result<Value, Error> {
-    if is_absent(&value) {
-        return Ok(value);
-    }
-    let mut record = Record::default();
-    for key in value.try_iter()? {
-        if !names.iter().any(|name| key.as_str() == Some(name)) {
-            record.set(key.to_string(), value.get_item(&key)?);
-        }
-    }
-    Ok(record.into_value())
 }
 
 /// Whole seconds of milliseconds.
@@ -177,7 +125,7 @@ fn finite(text: &str) -> Option<f64> {
 
 /// true or false, from a boolean or the words in any case; anything else is an error.
 fn boolean(value: Value) -> Result<Value, Error> {
-    if is_absent(&value) || value.kind() == minijinja::value::ValueKind::Bool {
+    if is_absent(&value) || value.kind() == ValueKind::Bool {
         return Ok(value);
     }
     match text_of(&value).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
@@ -187,19 +135,85 @@ fn boolean(value: Value) -> Result<Value, Error> {
     }
 }
 
-/// JSON inside text, such as a push payload; what is not text stays as it is (protocol.md trap 58).
+/// JSON inside text, such as a push payload; text that is no JSON is an error (protocol.md trap 58).
 fn fromjson(value: Value) -> Result<Value, Error> {
     match value.as_str().map(serde_json::from_str::<serde_json::Value>) {
         Some(Ok(json)) => Ok(from_json(&json)),
-        Some(Err(_)) => Err(wrong("JSON text is meant")),
+        Some(Err(_)) => Err(wrong("JSON is meant")),
         None => Ok(value),
     }
 }
 
+/// Lower-case hex of a text's SHA-256. An empty text has none: nobody's address is not to become somebody's hash.
+fn sha256(value: Value) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let text = text_of(&value).ok_or_else(|| wrong("a text is meant"))?;
+    if text.is_empty() {
+        return Ok(Value::UNDEFINED);
+    }
+    Ok(Value::from(hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())))
+}
+
+/// The digits of a text, and the characters in `keep`.
+fn digits(value: Value, keep: Option<String>) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    let text = text_of(&value).ok_or_else(|| wrong("a text is meant"))?;
+    let keep = keep.unwrap_or_default();
+    Ok(Value::from(text.chars().filter(|c| c.is_ascii_digit() || keep.contains(*c)).collect::<String>()))
+}
+
+/// An object whose texts that are numbers, or true or false, became such. Only what reads exactly so: `007` is a code.
+fn scalars(value: Value) -> Result<Value, Error> {
+    map_members(value, |_, member| {
+        Some(match member.as_str() {
+            Some("true") => Value::from(true),
+            Some("false") => Value::from(false),
+            Some(text) if finite(text).is_some() && !text.contains(['e', 'E', '+']) => {
+                let number = serde_json::from_str::<serde_json::Number>(text);
+                number.map_or_else(|_| member.clone(), |number| from_json(&serde_json::Value::Number(number)))
+            }
+            _ => member,
+        })
+    })
+}
+
+/// An object without these members.
+fn without(value: Value, names: Rest<String>) -> Result<Value, Error> {
+    map_members(value, |name, member| (!names.iter().any(|left_out| left_out == name)).then_some(member))
+}
+
+fn map_members(value: Value, map: impl Fn(&str, Value) -> Option<Value>) -> Result<Value, Error> {
+    if is_absent(&value) {
+        return Ok(value);
+    }
+    if value.kind() != ValueKind::Map {
+        return Err(wrong("an object is meant"));
+    }
+    let mut record = Record::default();
+    for key in value.try_iter()? {
+        let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+        if let Some(member) = map(&name, value.get_item(&key)?) {
+            record.set(name, member);
+        }
+    }
+    Ok(record.into_value())
+}
+
 /// The first identity of the type and encoding with a value (protocol.md trap 53: a deterministic choice, and a
 /// hashed one is never taken for a raw one).
-fn pick(state: &State<'_, '_>, list: &str, kind: Option<&str>, kwargs: &Kwargs) -> Result<Value, Error> {
-    let encoding = kwargs.get::<Option<String>>("encoding")?.unwrap_or_else(|| "raw".to_owned());
+fn pick(
+    state: &State<'_, '_>,
+    list: &str,
+    kind: Option<&str>,
+    encoding: Option<String>,
+    kwargs: &Kwargs,
+) -> Result<Value, Error> {
+    let named = kwargs.get::<Option<String>>("encoding")?;
+    let encoding = encoding.or(named).unwrap_or_else(|| "raw".to_owned());
     kwargs.assert_all_used()?;
     let identities = state.lookup("user").unwrap_or_default().get_attr(list).unwrap_or_default();
     if is_absent(&identities) {
@@ -225,17 +239,15 @@ mod tests {
 
     #[test]
     fn every_filter_and_function_that_partner_toml_allows_is_there() {
+        let kind = |source: String| {
+            let result = ENGINE.compile_expression_owned(source).unwrap().eval(Value::UNDEFINED);
+            result.err().map(|error| error.kind())
+        };
         for filter in FILTERS {
-            let unknown =
-                ENGINE.compile_expression_owned(format!("1 | {filter}")).unwrap().eval(Value::UNDEFINED);
-            assert_ne!(unknown.err().map(|e| e.kind()), Some(ErrorKind::UnknownFilter), "{filter}");
+            assert_ne!(kind(format!("1 | {filter}")), Some(ErrorKind::UnknownFilter), "{filter}");
         }
         for function in FUNCTIONS {
-            let unknown = ENGINE
-                .compile_expression_owned(format!("{function}('email')"))
-                .unwrap()
-                .eval(Value::UNDEFINED);
-            assert_ne!(unknown.err().map(|e| e.kind()), Some(ErrorKind::UnknownFunction), "{function}");
+            assert_ne!(kind(format!("{function}('email')")), Some(ErrorKind::UnknownFunction), "{function}");
         }
     }
 }

@@ -50,9 +50,10 @@ impl MappingError {
 }
 
 /// What our own filters say; these quote nothing.
-const OWN_DETAILS: [&str; 7] = [
-    "text is meant",
-    "JSON text is meant",
+const OWN_DETAILS: [&str; 8] = [
+    "a text is meant",
+    "an object is meant",
+    "JSON is meant",
     "an integer is meant",
     "a number is meant",
     "true or false is meant",
@@ -98,3 +99,6 @@ impl Compiled {
         Ok((!value.is_undefined() && !value.is_none()).then(|| value.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,7 +171,8 @@ impl CallProgram {
         self.group.as_ref().map_or(Ok(Value::UNDEFINED), |group| group.eval(variables))
     }
 
-    /// The path of the call, each value percent-encoded.
+    /// The path of the call, each value percent-encoded. Only in the query may a value be missing or empty: without
+    /// it, the path would name something else, such as all users in place of one.
     pub(crate) fn path(&self, variables: &Value) -> Result<String, MappingError> {
         let mut path = String::new();
         for part in &self.path {
@@ -179,6 +180,9 @@ impl CallProgram {
                 PathPart::Text(text) => path.push_str(text),
                 PathPart::Value(value) => {
                     let text = value.text(variables)?.unwrap_or_default();
+                    if text.is_empty() && !path.contains('?') {
+                        return Err(MappingError::new("a value of the path is missing or empty"));
+                    }
                     path.extend(percent_encoding::utf8_percent_encode(&text, RESERVED));
                 }
             }

@@ -18,9 +18,15 @@ use super::MappingError;
 /// Deepest nesting of a mapped value.
 const DEPTH_MAX: usize = 64;
 
-/// A JSON object as expressions see it: members in their order.
-#[derive(Debug, Default)]
+/// A JSON object as expressions see it: members in their order. `Debug` shows names alone: settings are among them.
+#[derive(Default)]
 pub(crate) struct Record(IndexMap<Arc<str>, Value>);
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Record {
     /// Sets a member; an undefined value leaves it out.
@@ -28,6 +34,11 @@ impl Record {
         if !value.is_undefined() {
             self.0.insert(name.into(), value);
         }
+    }
+
+    /// A member.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 
     /// A copy that shares the members' values.

@@ -86,9 +86,12 @@ impl Settler {
             return;
         }
         match self.act(flight, &settlement).await {
-            Ok(()) => {
+            Ok(is_deleted) => {
                 settlement.ends.iter().for_each(|end| self.count(end));
-                self.forget_spilled(&settlement.spilled_done).await;
+                // Received again, another copy of the message may need the bodies still.
+                if is_deleted && flight.received.receive_count <= 1 && !flight.received.lease.is_lost() {
+                    self.forget_spilled(&settlement.spilled_done).await;
+                }
             }
             Err(error) => {
                 tracing::error!(%error, items = settlement.ends.len(), "could not settle a message; it comes back when its lease lapses");
@@ -98,7 +101,8 @@ impl Settler {
         self.ledger.message_settled();
     }
 
-    async fn act(&self, flight: &InFlight, settlement: &Settlement) -> Result<(), SettleError> {
+    /// True when the message is deleted.
+    async fn act(&self, flight: &InFlight, settlement: &Settlement) -> Result<bool, SettleError> {
         for Requeue { pack, delay, account } in &settlement.requeues {
             self.send(&*self.queues.retry, pack.clone(), *delay, Some(account.clone())).await?;
         }
@@ -108,12 +112,14 @@ impl Settler {
         let queue = flight.received.source.queue(&self.queues);
         let receipts = std::slice::from_ref(&flight.received.receipt);
         let delete = || async { queue.delete(receipts).await.pop().unwrap_or(Ok(())) };
-        match delete.retry(patience()).await {
-            Ok(()) => {}
+        match delete.retry(patience()).when(|error| !matches!(error, QueueError::LeaseLost)).await {
+            Ok(()) => Ok(true),
             // Everything is where it belongs; the message comes again, and its items are duplicates.
-            Err(error) => tracing::warn!(%error, "could not delete a settled message; its items come again"),
+            Err(error) => {
+                tracing::warn!(%error, "could not delete a settled message; its items come again");
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
     async fn send(

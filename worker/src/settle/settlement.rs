@@ -31,7 +31,8 @@ pub(super) enum End {
 pub(super) struct Settlement {
     pub(super) requeues: Vec<Requeue>,
     pub(super) dead: Option<Pack>,
-    /// Bodies that no pack refers to any more.
+    /// Bodies that no pack refers to any more. Only those of requests that were never divided: the parts of one that
+    /// was refer to the same body from several packs.
     pub(super) spilled_done: Vec<SpillKey>,
     /// One for each item.
     pub(super) ends: Vec<End>,
@@ -64,11 +65,13 @@ pub(super) fn plan(
     rng: &mut fastrand::Rng,
 ) -> Settlement {
     let mut settlement = Settlement::default();
+    // One for all: what failed together comes back together, as the same batch with the same idempotency key.
+    let jitter = rng.f64();
     let mut again: BTreeMap<Group, BTreeMap<usize, Vec<PendingItem>>> = BTreeMap::new();
     let mut dead: BTreeMap<usize, Vec<PendingItem>> = BTreeMap::new();
     for slot in slots {
         let request = &requests[slot.request];
-        match end(&slot, request, retry, now_ms, rng) {
+        match end(&slot, request, retry, now_ms, jitter) {
             (end, Next::Nothing) => settlement.ends.push(end),
             (end, Next::Again(item, delay)) => {
                 settlement.ends.push(end);
@@ -84,7 +87,7 @@ pub(super) fn plan(
     let is_left =
         |index: &usize| dead.contains_key(index) || again.values().any(|group| group.contains_key(index));
     settlement.spilled_done = (0..requests.len())
-        .filter(|index| !is_left(index))
+        .filter(|index| requests[*index].pending == Pending::All && !is_left(index))
         .filter_map(|index| spilled(&requests[index].body).cloned())
         .collect();
     settlement.requeues =
@@ -99,13 +102,7 @@ enum Next {
     SetAside(PendingItem),
 }
 
-fn end(
-    slot: &Slot,
-    request: &PackedRequest,
-    retry: &Retry,
-    now_ms: i64,
-    rng: &mut fastrand::Rng,
-) -> (End, Next) {
+fn end(slot: &Slot, request: &PackedRequest, retry: &Retry, now_ms: i64, jitter: f64) -> (End, Next) {
     let dead = |code: RejectReason, detail: &str, attempts: u32| {
         let reason = Some(DeadReason::new(code.label(), detail, now_ms));
         (End::Dead(code), Next::SetAside(PendingItem { attempts, dead: reason, ..slot.pending.clone() }))
@@ -130,8 +127,11 @@ fn end(
     let delay = match reason {
         RetryReason::HandedBack => Duration::ZERO,
         RetryReason::NotDue => after.unwrap_or_default(),
-        _ if reason.counts_as_attempt() => backoff::delay(retry, attempts, after, rng.f64()),
-        _ => backoff::wait(retry, Duration::from_millis(age_ms.unsigned_abs()), after, rng.f64()),
+        _ if reason.counts_as_attempt() => backoff::delay(retry, attempts, after, jitter),
+        _ => {
+            let age = Duration::from_millis(age_ms.unsigned_abs());
+            backoff::wait(retry, age, reason.longest_wait(), after, jitter)
+        }
     };
     let not_before_ms = now_ms.saturating_add(millis(delay));
     (

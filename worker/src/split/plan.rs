@@ -1,6 +1,6 @@
 //! What is to become of each item of a request.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use penstock_shared::{
@@ -38,14 +38,22 @@ pub(crate) enum Planned {
     Lane(LaneDraft),
 }
 
-/// A [`LaneItem`] whose message has no book yet.
-#[derive(Debug)]
+/// A [`LaneItem`] whose message has no book yet. `Debug` shows nothing of its content.
 pub(crate) struct LaneDraft {
     pub(crate) lane: LaneKey,
     pub(crate) key: ItemKey,
     pub(crate) json: Bytes,
     pub(crate) call: Arc<CallContext>,
     pub(crate) subscription: Option<SubscriptionDuty>,
+}
+
+impl fmt::Debug for LaneDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaneDraft")
+            .field("lane", &self.lane.route)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LaneDraft {
@@ -126,6 +134,14 @@ impl<'a> Selection<'a> {
                 None => Wanted { item: PendingItem::untried(address), is_first_seen: true },
             }),
         }
+    }
+
+    /// What is asked for by name and stands in no plan.
+    pub(super) fn left_of(&self, plan: &Plan) -> Vec<Wanted> {
+        let is_planned =
+            |item: &PendingItem| plan.items.iter().any(|planned| planned.pending.address == item.address);
+        let left = self.items.unwrap_or_default().iter().filter(|item| !is_planned(item));
+        left.map(|item| Wanted { item: item.clone(), is_first_seen: false }).collect()
     }
 
     /// Addresses that are asked for by name.

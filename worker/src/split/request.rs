@@ -5,37 +5,39 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use penstock_shared::{
-    firehose::{
-        self, AudienceAction, Dsr, DsrType, Item, ItemContent, Membership, Request, SubscriptionAction,
-        SubscriptionRequest,
-    },
-    ids::{AccountId, Address, ItemIdentity, ItemKey},
-    mint::mint,
+    firehose::{self, Dsr, DsrType, Item, ItemContent, Request},
+    ids::{Address, ItemIdentity, ItemKey},
     pack::PackedRequest,
     partner::{Setting, Takes},
-    subscription::{Subscription, SubscriptionChange, SubscriptionKey, SubscriptionState},
 };
 
 use super::{
     Splitter,
+    audience::superseded,
     plan::{LaneDraft, Plan, Planned, Selection, Wanted},
 };
 use crate::{
-    item::{CallContext, DutyKind, SubscriptionDuty},
+    item::{CallContext, SubscriptionDuty},
     lanes::LaneKey,
     mapping::{Context, RequestContext, context},
     outcome::{FilterReason, Outcome, RejectReason, RetryReason},
     route::{self, Routed},
-    subscriptions::Standing,
 };
 
+/// Items planned before other tasks get their turn: mapping is work without a pause of its own.
+const YIELD_EVERY: usize = 16;
+
+/// How far ahead of us a sender's clock may be; a later time would keep every later change out (protocol.md trap 35).
+const AHEAD_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// A request being planned.
-struct Planning<'a> {
-    packed: &'a PackedRequest,
-    request: &'a Request,
-    context: RequestContext,
-    settings: u64,
-    message_ms: i64,
+pub(super) struct Planning<'a> {
+    pub(super) packed: &'a PackedRequest,
+    pub(super) body: Bytes,
+    pub(super) request: &'a Request,
+    pub(super) context: RequestContext,
+    pub(super) settings: u64,
+    pub(super) message_ms: i64,
 }
 
 impl Splitter {
@@ -58,15 +60,11 @@ impl Splitter {
         }
         let planning = Planning {
             packed,
+            context: RequestContext::new(&request, &self.partner, &packed.pod, packed.received_at_ms),
+            body,
             request: &request,
-            context: RequestContext::new(
-                &request,
-                &packed.pod,
-                packed.received_at_ms,
-                &self.partner.account_settings,
-            ),
             settings: fingerprint(&request),
-            message_ms: request.timestamp_ms.unwrap_or(packed.received_at_ms),
+            message_ms: message_ms(&request, packed),
         };
         self.plan_items(&planning).await
     }
@@ -78,6 +76,14 @@ impl Splitter {
         for wanted in request.items.iter().filter_map(|item| selection.wanted(item.address)) {
             plan.add(&wanted, Planned::Outcome(outcome.clone()));
         }
+        if self.has_profile_beside_events(request)
+            && let Some(wanted) = selection.wanted(Address::Profile)
+        {
+            plan.add(&wanted, Planned::Outcome(outcome.clone()));
+        }
+        for wanted in selection.left_of(&plan) {
+            plan.add(&wanted, Planned::Outcome(outcome.clone()));
+        }
         plan
     }
 
@@ -86,7 +92,10 @@ impl Splitter {
         let superseded = superseded(planning.request);
         let mut seen: BTreeMap<String, ()> = BTreeMap::new();
         let mut plan = Plan::default();
-        for item in &planning.request.items {
+        for (n, item) in planning.request.items.iter().enumerate() {
+            if n % YIELD_EVERY == 0 {
+                tokio::task::yield_now().await;
+            }
             // All are looked at, wanted or not: a change that is done already still supersedes an earlier one.
             let duplicate = own_id(item).is_some_and(|id| seen.insert(id.to_owned(), ()).is_some());
             let Some(wanted) = selection.wanted(item.address) else { continue };
@@ -101,10 +110,20 @@ impl Splitter {
         }
         self.plan_profile_beside_events(planning, &selection, &mut plan).await;
         self.plan_implied(planning, &selection, &mut plan).await;
+        // What an earlier version of the file, or of us, made an item is none any more: it must not vanish uncounted.
+        for wanted in selection.left_of(&plan) {
+            let outcome = match wanted.item.address {
+                Address::Profile | Address::ImpliedSubscription(..) => {
+                    Outcome::Filtered(FilterReason::NoRoute)
+                }
+                _ => Outcome::rejected(RejectReason::Unreadable, "the request has no such item"),
+            };
+            plan.add(&wanted, Planned::Outcome(outcome));
+        }
         plan
     }
 
-    async fn plan_item(&self, planning: &Planning<'_>, item: &Item, wanted: &Wanted) -> Planned {
+    pub(super) async fn plan_item(&self, planning: &Planning<'_>, item: &Item, wanted: &Wanted) -> Planned {
         if wanted.item.not_before_ms > self.clock.now_ms() {
             let after = Some(self.clock.until(wanted.item.not_before_ms));
             return Planned::Outcome(Outcome::Retry { reason: RetryReason::NotDue, after });
@@ -147,6 +166,11 @@ impl Splitter {
         self.lane(planning, Takes::Profile, key, variables, raw, None)
     }
 
+    fn has_profile_beside_events(&self, request: &Request) -> bool {
+        let is_item_already = request.items.iter().any(|item| item.address == Address::Profile);
+        !is_item_already && request.has_user_data() && route::takes(&self.program, Takes::Profile)
+    }
+
     /// The user's data is an item of its own beside the events of the batch, where a route takes profiles.
     async fn plan_profile_beside_events(
         &self,
@@ -154,164 +178,15 @@ impl Splitter {
         selection: &Selection<'_>,
         plan: &mut Plan,
     ) {
-        let request = planning.request;
-        let is_item_already = request.items.iter().any(|item| item.address == Address::Profile);
-        if is_item_already || !request.has_user_data() || !route::takes(&self.program, Takes::Profile) {
+        if !self.has_profile_beside_events(planning.request) {
             return;
         }
         if let Some(wanted) = selection.wanted(Address::Profile) {
-            let raw = match self.body(&planning.packed.body).await {
-                Ok(raw) => raw,
-                Err(_) => Bytes::new(),
-            };
+            let raw = planning.body.clone();
             let item = Item { address: Address::Profile, raw, content: Ok(ItemContent::Profile) };
             let planned = self.plan_item(planning, &item, &wanted).await;
             plan.add(&wanted, planned);
         }
-    }
-
-    async fn plan_membership(
-        &self,
-        planning: &Planning<'_>,
-        item: &Item,
-        membership: &Membership,
-        wanted: &Wanted,
-    ) -> Planned {
-        let stored = if route::needs_subscriptions(&self.program) {
-            match self.standing(planning, membership, wanted).await {
-                Ok(stored) => Some(stored),
-                Err(outcome) => return Planned::Outcome(outcome),
-            }
-        } else {
-            None
-        };
-        let key = self.key(planning, item.address, None, &item.raw);
-        let mut variables = planning.context.item(&key, "membership", wanted.item.attempts + 1);
-        context::membership(&mut variables, membership, planning.message_ms, stored.as_ref());
-        self.lane(planning, Takes::Membership, key, variables, &item.raw, None)
-    }
-
-    async fn standing(
-        &self,
-        planning: &Planning<'_>,
-        membership: &Membership,
-        wanted: &Wanted,
-    ) -> Result<Subscription, Outcome> {
-        let key = subscription_key(planning, membership.audience_id);
-        let age = self.age(planning.packed, &wanted.item);
-        let standing = self.subscriptions.standing(&key, planning.message_ms, age).await;
-        match standing.map_err(|error| store_failed(&error))? {
-            Standing::Ready(stored) => Ok(*stored),
-            Standing::Removed => Err(Outcome::Filtered(FilterReason::Removed)),
-            Standing::Imply if !self.subscriptions.captures => {
-                let change = implied_change(key, membership, planning.message_ms);
-                let applied =
-                    self.subscriptions.store.apply(&change).await.map_err(|error| store_failed(&error))?;
-                Ok(applied.current)
-            }
-            Standing::Await | Standing::Imply => Err(Outcome::retry(RetryReason::AwaitingSubscription)),
-        }
-    }
-
-    /// Subscriptions made up from memberships that have waited long enough, one for each audience; and those that
-    /// were made up before and are still to be done.
-    async fn plan_implied(&self, planning: &Planning<'_>, selection: &Selection<'_>, plan: &mut Plan) {
-        if !self.subscriptions.captures || !route::needs_subscriptions(&self.program) {
-            return;
-        }
-        let again: Vec<Address> =
-            selection.named().filter(|address| matches!(address, Address::ImpliedSubscription(..))).collect();
-        let mut implied = BTreeMap::new();
-        for item in &planning.request.items {
-            let (Address::Membership(m, n), Ok(ItemContent::Membership(membership))) =
-                (item.address, &item.content)
-            else {
-                continue;
-            };
-            let address = Address::ImpliedSubscription(m, n);
-            let is_again = again.contains(&address);
-            let waits = match selection.wanted(item.address) {
-                Some(wanted) if membership.action != AudienceAction::Delete => {
-                    self.imply_now(planning, membership, &wanted).await
-                }
-                _ => false,
-            };
-            if is_again || (waits && again.is_empty()) {
-                implied.entry(membership.audience_id).or_insert((address, item, membership));
-            }
-        }
-        for (address, item, membership) in implied.into_values() {
-            let wanted = selection.wanted(address).unwrap_or(Wanted {
-                item: penstock_shared::pack::PendingItem::untried(address),
-                is_first_seen: true,
-            });
-            let change = SubscriptionRequest {
-                action: SubscriptionAction::Add,
-                audience_id: membership.audience_id,
-                name: membership.audience_name.clone(),
-                settings: membership.settings.clone(),
-                previous_settings: firehose::Settings::default(),
-                fields: membership.fields.clone(),
-            };
-            let item =
-                Item { address, raw: item.raw.clone(), content: Ok(ItemContent::Subscription(change)) };
-            let planned = Box::pin(self.plan_item(planning, &item, &wanted)).await;
-            plan.add(&wanted, planned);
-        }
-    }
-
-    async fn imply_now(&self, planning: &Planning<'_>, membership: &Membership, wanted: &Wanted) -> bool {
-        let key = subscription_key(planning, membership.audience_id);
-        let age = self.age(planning.packed, &wanted.item);
-        matches!(self.subscriptions.standing(&key, planning.message_ms, age).await, Ok(Standing::Imply))
-    }
-
-    async fn plan_subscription(
-        &self,
-        planning: &Planning<'_>,
-        item: &Item,
-        change: &SubscriptionRequest,
-        wanted: &Wanted,
-    ) -> Planned {
-        let key = subscription_key(planning, change.audience_id);
-        let change = &self.with_minted(&key, change);
-        let applied =
-            match self.subscriptions.store.apply(&stored_change(&key, change, planning.message_ms)).await {
-                Ok(applied) => applied,
-                Err(error) => return Planned::Outcome(store_failed(&error)),
-            };
-        self.subscriptions.forget(&key);
-        if !applied.stored {
-            return Planned::Outcome(Outcome::Filtered(FilterReason::Stale));
-        }
-        let duty = match change.action {
-            SubscriptionAction::Add
-                if self.subscriptions.captures && !applied.current.captured.is_empty() =>
-            {
-                return Planned::Outcome(Outcome::Filtered(FilterReason::Duplicate));
-            }
-            SubscriptionAction::Add => DutyKind::Create,
-            SubscriptionAction::Update => DutyKind::Change,
-            SubscriptionAction::Remove => DutyKind::Delete,
-        };
-        let own_id =
-            format!("audience/{}/{}/{}", change.audience_id, change.action.wire(), planning.message_ms);
-        let item_key = self.key(planning, item.address, Some(&own_id), &item.raw);
-        let mut variables = planning.context.item(&item_key, "subscription", wanted.item.attempts + 1);
-        context::subscription(&mut variables, change, Some(&applied.current));
-        let duty = Some(SubscriptionDuty { key, change: duty });
-        self.lane(planning, Takes::Subscription, item_key, variables, &item.raw, duty)
-    }
-
-    /// The first request of a subscription goes out before mParticle has our answer to it, so it lacks the hidden
-    /// settings that we make; later ones bring them along.
-    fn with_minted(&self, key: &SubscriptionKey, change: &SubscriptionRequest) -> SubscriptionRequest {
-        let mut change = change.clone();
-        for id in self.partner.minted_settings() {
-            let minted = || Some(mint(&key.pod, key.account, key.audience_id, id));
-            change.settings.entry(id.to_owned()).or_insert_with(minted);
-        }
-        change
     }
 
     /// A data subject request is never filtered: what nobody takes is for a person to see (protocol.md 3.5).
@@ -329,7 +204,13 @@ impl Splitter {
         }
     }
 
-    fn key(&self, planning: &Planning<'_>, address: Address, own_id: Option<&str>, raw: &[u8]) -> ItemKey {
+    pub(super) fn key(
+        &self,
+        planning: &Planning<'_>,
+        address: Address,
+        own_id: Option<&str>,
+        raw: &[u8],
+    ) -> ItemKey {
         ItemKey::new(ItemIdentity {
             pod: &planning.packed.pod,
             account: planning.request.account.id,
@@ -340,7 +221,7 @@ impl Splitter {
         })
     }
 
-    fn lane(
+    pub(super) fn lane(
         &self,
         planning: &Planning<'_>,
         takes: Takes,
@@ -371,40 +252,15 @@ impl Splitter {
     }
 }
 
-fn store_failed(error: &penstock_shared::subscription::StoreError) -> Outcome {
+pub(super) fn store_failed(error: &penstock_shared::subscription::StoreError) -> Outcome {
     tracing::warn!(%error, "the subscription store did not answer; the item waits");
     Outcome::retry(RetryReason::StoreUnavailable)
 }
 
-fn subscription_key(planning: &Planning<'_>, audience_id: i64) -> SubscriptionKey {
-    let account: AccountId = planning.request.account.id;
-    SubscriptionKey { pod: planning.packed.pod.clone(), account, audience_id }
-}
-
-fn stored_change(key: &SubscriptionKey, change: &SubscriptionRequest, message_ms: i64) -> SubscriptionChange {
-    let state = match change.action {
-        SubscriptionAction::Remove => SubscriptionState::Removed,
-        SubscriptionAction::Add | SubscriptionAction::Update => SubscriptionState::Active,
-    };
-    let settings =
-        (state == SubscriptionState::Active).then(|| change.settings.clone().into_iter().collect());
-    SubscriptionChange {
-        key: key.clone(),
-        state,
-        name: change.name.clone(),
-        settings,
-        changed_at_ms: message_ms,
-    }
-}
-
-fn implied_change(key: SubscriptionKey, membership: &Membership, message_ms: i64) -> SubscriptionChange {
-    SubscriptionChange {
-        key,
-        state: SubscriptionState::Active,
-        name: membership.audience_name.clone(),
-        settings: Some(membership.settings.clone().into_iter().collect()),
-        changed_at_ms: message_ms,
-    }
+/// When the request was made; when it was received if it does not say, or says a day in the future.
+fn message_ms(request: &Request, packed: &PackedRequest) -> i64 {
+    let plausible = |ms: &i64| *ms <= packed.received_at_ms.saturating_add(AHEAD_MAX_MS);
+    request.timestamp_ms.filter(plausible).unwrap_or(packed.received_at_ms)
 }
 
 /// A required setting of the account that is missing or blank (protocol.md trap 38).
@@ -433,20 +289,4 @@ fn own_id(item: &Item) -> Option<&str> {
         Ok(ItemContent::Event(event)) => event.id.as_deref(),
         _ => None,
     }
-}
-
-/// Changes of a user and audience that a later position of the same request overrules (protocol.md trap 73). An
-/// attribute update overrules nothing.
-fn superseded(request: &Request) -> Vec<Address> {
-    let mut last = BTreeMap::new();
-    let mut superseded = Vec::new();
-    for item in &request.items {
-        let Ok(ItemContent::Membership(membership)) = &item.content else { continue };
-        if membership.action == AudienceAction::AttributeUpdate {
-            continue;
-        }
-        let user = (membership.user_key.clone(), membership.audience_id);
-        superseded.extend(last.insert(user, item.address));
-    }
-    superseded
 }

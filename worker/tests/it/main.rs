@@ -1,0 +1,13 @@
+//! The worker's stages together, on paused time, against a partner that misbehaves to a script.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod audiences;
+mod bench;
+mod delivery;
+mod drain;
+mod faults;
+mod http_destination;
+mod messages;
+mod queue_model;
+mod script;
+mod store_model;
