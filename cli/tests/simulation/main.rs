@@ -14,9 +14,16 @@ mod partner_model;
 mod trace;
 mod world;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use world::simulate;
+use world::{Report, simulate};
 
 const SEEDS: u64 = 200;
 const SEEDS_TWICE: u64 = 20;
@@ -24,6 +31,26 @@ const SEEDS_TWICE: u64 = 20;
 #[expect(clippy::disallowed_methods, reason = "the person who replays a seed names it in the environment")]
 fn setting(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().expect("a seed is a number"))
+}
+
+/// Each run in a thread of its own from beginning to end; as many at once as there are cores.
+fn simulate_all(seeds: u64) -> BTreeMap<u64, Report> {
+    let (next, reports) = (AtomicU64::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    let report = simulate(seed, false);
+                    reports.lock().unwrap().insert(seed, report);
+                }
+            });
+        }
+    });
+    reports.into_inner().unwrap()
 }
 
 #[test]
@@ -34,10 +61,9 @@ fn every_item_of_every_accepted_request_ends_once_whatever_fails() {
         assert_eq!(report.problems, Vec::<String>::new());
         return;
     }
-    let (mut failed, mut happened, mut longest) = (Vec::new(), BTreeSet::new(), Duration::ZERO);
     let seeds = setting("PENSTOCK_SIM_SEEDS").unwrap_or(SEEDS);
-    for seed in 0..seeds {
-        let report = simulate(seed, false);
+    let (mut failed, mut happened, mut longest) = (Vec::new(), BTreeSet::new(), Duration::ZERO);
+    for (seed, report) in simulate_all(seeds) {
         happened.extend(report.happened);
         longest = longest.max(report.settled_after);
         if !report.problems.is_empty() {
