@@ -17,7 +17,7 @@ use penstock_shared::telemetry::Gauge;
 use tokio::time::{Instant, timeout_at};
 
 /// Kept of a body that is too large, for diagnosis.
-const FIRST_BYTES: usize = 64 * 1024;
+pub(crate) const FIRST_BYTES: usize = 64 * 1024;
 /// Unpacked between two chances for other calls.
 const UNPACK_STEP: usize = 64 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -38,6 +38,12 @@ impl BytesInFlight {
     /// A permit for nothing yet.
     pub(crate) fn permit(self: &Arc<Self>) -> BytesPermit {
         BytesPermit { pool: self.clone(), bytes: 0 }
+    }
+
+    /// A permit for a body that is here already; `None` when all together would hold too much.
+    pub(crate) fn admit(self: &Arc<Self>, bytes: usize) -> Option<BytesPermit> {
+        let mut permit = self.permit();
+        permit.grow(bytes).ok().map(|()| permit)
     }
 }
 

@@ -9,16 +9,14 @@ mod body;
 pub mod config;
 mod connection;
 mod core;
+mod front;
 mod health;
 mod packer;
 mod quarantine;
 mod router;
 mod server;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{fmt, sync::Arc};
 
 use penstock_shared::{
     admin::{self, ReadinessCheck},
@@ -32,11 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::IngressConfig;
 pub use core::PartnerAnswers;
+pub use front::{Front, Packing};
 
-use crate::{
-    body::BytesInFlight, core::Core, health::Health, packer::Sender, quarantine::Quarantine, router::Ingress,
-    server::Server,
-};
+use crate::{body::BytesInFlight, health::Health, router::Ingress, server::Server};
 
 /// What ingress works with.
 #[derive(Clone)]
@@ -94,26 +90,9 @@ pub async fn run(
     let access = config.auth.access();
     warn_of_access(&config, &access);
     let health = Health::new(access.can_judge());
-    let metrics = Arc::new(deps.metrics);
-    let sender = Sender {
-        queue: deps.queues.main.clone(),
-        spill: deps.spill.clone(),
-        level: config.packing.level,
-        send_timeout: config.packing.send_timeout,
-        metrics: metrics.clone(),
-        health: health.clone(),
-    };
-    let (handle, packer) = packer::new(config.packing, sender);
-    let core = Core {
-        pod: config.pod.clone(),
-        partner: deps.partner,
-        limits: config.calls.clone(),
-        packer: handle,
-        quarantine: Quarantine::new(deps.queues.dead.clone(), deps.spill, metrics.clone()),
-        metrics: metrics.clone(),
-        clock: deps.clock,
-        rng: Mutex::new(fastrand::Rng::with_seed(deps.seed)),
-    };
+    let (queue, metrics_handle) = (deps.queues.main.clone(), deps.metrics_handle.clone());
+    let (core, packer) = front::parts(deps, &config, health.clone());
+    let metrics = core.metrics.clone();
     let bytes_in_flight =
         BytesInFlight::new(config.calls.bytes_in_flight_max, metrics.bytes_in_flight.clone());
     let router = router::router(Arc::new(Ingress { core, access, bytes_in_flight }));
@@ -124,15 +103,15 @@ pub async fn run(
         connections: metrics.connections.clone(),
     };
     let (last, mut side) = (CancellationToken::new(), JoinSet::new());
-    side.spawn(health.clone().probe(deps.queues.main, last.clone()));
+    side.spawn(health.clone().probe(queue, last.clone()));
     if let Some(admin) = admin {
         let readiness: ReadinessCheck = {
             let health = health.clone();
             Arc::new(move || health.readiness())
         };
-        side.spawn(admin::serve(admin, readiness, deps.metrics_handle.clone(), last.clone()));
-        let (metrics, last) = (deps.metrics_handle, last.clone());
-        side.spawn(async move { metrics.keep_up(last).await });
+        side.spawn(admin::serve(admin, readiness, metrics_handle.clone(), last.clone()));
+        let last = last.clone();
+        side.spawn(async move { metrics_handle.keep_up(last).await });
     }
     tracing::info!(address = ?listener.local_addr().ok(), pod = %config.pod, "ingress takes calls");
     let ended = drive(server, packer, listener, &config.stopping, &health, stop).await;

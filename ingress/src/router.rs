@@ -43,12 +43,7 @@ async fn receive(State(ingress): State<Arc<Ingress>>, request: Request<Body>) ->
     let started = Instant::now();
     let answer = ingress.answer(request).await;
     let response = dress(&answer);
-    let metrics = &ingress.core.metrics;
-    count(metrics, answer.kind, response.status());
-    metrics.answer_duration.of([label(answer.kind)]).record(started.elapsed().as_secs_f64());
-    if let Some(word) = answer.situation.shed_word() {
-        metrics.shed.of([word]).increment(1);
-    }
+    count(&ingress.core.metrics, &answer, started);
     response
 }
 
@@ -105,11 +100,20 @@ fn panicked(panic: Box<dyn Any + Send>, metrics: &IngressMetrics) -> Response<Fu
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = message.unwrap_or("no message"), "a call broke off");
     let response = dress(&Answer::problem(Situation::Panicked, None));
-    count(metrics, None, response.status());
+    count_status(metrics, None, response.status());
     response
 }
 
-fn count(metrics: &IngressMetrics, kind: Option<RequestKind>, status: StatusCode) {
+/// Counts an answer, and how long it took.
+pub(crate) fn count(metrics: &IngressMetrics, answer: &Answer, started: Instant) {
+    count_status(metrics, answer.kind, answer.situation.status());
+    metrics.answer_duration.of([label(answer.kind)]).record(started.elapsed().as_secs_f64());
+    if let Some(word) = answer.situation.shed_word() {
+        metrics.shed.of([word]).increment(1);
+    }
+}
+
+fn count_status(metrics: &IngressMetrics, kind: Option<RequestKind>, status: StatusCode) {
     metrics.requests.of([label(kind), status.as_str()]).increment(1);
 }
 

@@ -1,0 +1,101 @@
+//! Ingress without a server: one message's bytes in, the answer out. For transports that bring whole messages from a
+//! sender they vouch for.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::{
+    Deps, IngressConfig,
+    answer::{Answer, Shed, Situation},
+    auth::Caller,
+    body::{BytesInFlight, FIRST_BYTES},
+    core::{Core, Received},
+    health::Health,
+    packer::{self, Packer, Sender},
+    quarantine::Quarantine,
+    router,
+};
+
+/// Answers messages, whatever brought them.
+#[derive(Debug)]
+pub struct Front {
+    core: Core,
+    bytes_in_flight: Arc<BytesInFlight>,
+}
+
+/// What packs and sends the messages that a [`Front`] accepts. Nothing is answered 200 while it does not run.
+#[derive(Debug)]
+#[must_use = "run it, or every message is answered 503"]
+pub struct Packing(Packer);
+
+impl Packing {
+    /// Packs and sends until the front is dropped and everything accepted is sent.
+    ///
+    /// # Cancel safety
+    /// When dropped, requests under way are answered 503; each may be stored or not.
+    pub async fn run(self) {
+        self.0.run().await;
+    }
+}
+
+impl Front {
+    /// A front, and what packs for it.
+    pub fn new(deps: Deps, config: &IngressConfig) -> (Self, Packing) {
+        let bytes_in_flight =
+            BytesInFlight::new(config.calls.bytes_in_flight_max, deps.metrics.bytes_in_flight.clone());
+        let health = Health::new(config.auth.access().can_judge());
+        let (core, packer) = parts(deps, config, health);
+        (Self { core, bytes_in_flight }, Packing(packer))
+    }
+
+    /// Answers one message of a sender who may send data: the status, and the JSON to go with it.
+    ///
+    /// # Cancel safety
+    /// When dropped, the message is either stored or not.
+    pub async fn answer(&self, body: Bytes) -> (StatusCode, Bytes) {
+        let started = Instant::now();
+        let answer = self.decide(body).await;
+        router::count(&self.core.metrics, &answer, started);
+        (answer.situation.status(), answer.body)
+    }
+
+    async fn decide(&self, bytes: Bytes) -> Answer {
+        if bytes.len() > self.core.limits.body_bytes_max {
+            return self.core.too_large(bytes.slice(..FIRST_BYTES.min(bytes.len())), None).await;
+        }
+        match self.bytes_in_flight.admit(bytes.len()) {
+            Some(permit) => {
+                self.core.answer(Received { bytes, permit, caller: Caller::Authentic, trace: None }).await
+            }
+            None => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
+        }
+    }
+}
+
+/// The core and its packer, as every transport needs them.
+pub(crate) fn parts(deps: Deps, config: &IngressConfig, health: Arc<Health>) -> (Core, Packer) {
+    let metrics = Arc::new(deps.metrics);
+    let sender = Sender {
+        queue: deps.queues.main,
+        spill: deps.spill.clone(),
+        level: config.packing.level,
+        send_timeout: config.packing.send_timeout,
+        metrics: metrics.clone(),
+        health,
+    };
+    let (handle, packer) = packer::new(config.packing, sender);
+    let core = Core {
+        pod: config.pod.clone(),
+        partner: deps.partner,
+        limits: config.calls.clone(),
+        packer: handle,
+        quarantine: Quarantine::new(deps.queues.dead, deps.spill, metrics.clone()),
+        metrics,
+        clock: deps.clock,
+        rng: Mutex::new(fastrand::Rng::with_seed(deps.seed)),
+    };
+    (core, packer)
+}
