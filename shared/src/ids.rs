@@ -177,6 +177,8 @@ pub struct ItemIdentity<'a> {
     pub own_id: Option<&'a str>,
     /// The request's `id`, if it has one. Some senders use a constant (protocol.md 4.11), so it is never enough.
     pub request_id: Option<&'a str>,
+    /// The request's `timestamp_ms`, if it has one: a retry keeps it, and the same change made again later has another.
+    pub request_ms: Option<i64>,
     /// Where the item stands in its request.
     pub address: Address,
     /// The item's bytes as received; they tell apart what a constant request id would merge.
@@ -200,6 +202,7 @@ impl ItemKey {
             }
             None => {
                 field(of.request_id.unwrap_or_default().as_bytes());
+                field(of.request_ms.map_or_else(String::new, |ms| ms.to_string()).as_bytes());
                 field(of.address.to_string().as_bytes());
                 field(of.raw);
             }
@@ -239,6 +242,7 @@ mod tests {
             account: AccountId::Known(7),
             own_id,
             request_id: Some("r"),
+            request_ms: Some(5),
             address: Address::Event(0),
             raw,
         }
@@ -262,6 +266,14 @@ mod tests {
     fn constant_request_ids_do_not_merge_different_items() {
         let pod = Pod::new("us1").unwrap();
         assert_ne!(ItemKey::new(identity(&pod, None, b"a")), ItemKey::new(identity(&pod, None, b"b")));
+    }
+
+    #[test]
+    fn the_same_change_made_again_later_has_another_key() {
+        let pod = Pod::new("us1").unwrap();
+        let first = identity(&pod, None, b"a");
+        assert_eq!(ItemKey::new(first), ItemKey::new(identity(&pod, None, b"a")));
+        assert_ne!(ItemKey::new(first), ItemKey::new(ItemIdentity { request_ms: Some(6), ..first }));
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub(crate) fn key(n: u32) -> ItemKey {
         account: AccountId::Known(1),
         own_id: Some(&n.to_string()),
         request_id: None,
+        request_ms: None,
         address: Address::Event(n),
         raw: b"",
     })

@@ -216,6 +216,7 @@ impl Splitter {
             account: planning.request.account.id,
             own_id,
             request_id: planning.request.id.as_deref(),
+            request_ms: planning.request.timestamp_ms,
             address,
             raw,
         })
