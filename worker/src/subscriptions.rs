@@ -25,6 +25,8 @@ pub(crate) enum Standing {
     Await,
     /// It waited long enough: the subscription is made up from the membership (protocol.md 4.3).
     Imply,
+    /// The same, but the audience is connected: all that is missing is the partner's list.
+    Unlisted,
 }
 
 /// The store behind a small cache of subscriptions that are ready.
@@ -97,6 +99,9 @@ impl Subscriptions {
                 if stored.state == SubscriptionState::Removed && message_ms <= stored.changed_at_ms =>
             {
                 Standing::Removed
+            }
+            Some(stored) if stored.state == SubscriptionState::Active && age >= self.wait => {
+                Standing::Unlisted
             }
             // Without anything to capture there is no partner's list to wait for.
             _ if !self.captures || age >= self.wait => Standing::Imply,

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use penstock_shared::{
-    ids::Address,
+    ids::{AccountId, Address},
     pack::{Pack, PackedBody, Pending},
-    subscription::SubscriptionState,
+    subscription::{SubscriptionKey, SubscriptionState},
 };
+use penstock_testkit::models::StoreModel;
 
 use crate::{
-    messages::{Book, Change, Expected, Fate, Reply},
+    messages::{Book, Change, Expected, Fate, Reply, pod},
     partner_model::Seen,
     world::{Heard, World},
 };
@@ -31,6 +32,7 @@ pub(crate) fn problems(world: &World) -> Vec<String> {
         dead: &dead,
         attempts_max: 12,
         is_exact,
+        store: &world.store,
     };
     for (marker, item) in &world.book.items {
         if let Err(problem) = evidence.judge(marker, item) {
@@ -62,6 +64,7 @@ struct Evidence<'a> {
     dead: &'a Dead,
     attempts_max: u32,
     is_exact: bool,
+    store: &'a StoreModel,
 }
 
 impl Evidence<'_> {
@@ -81,7 +84,7 @@ impl Evidence<'_> {
         if self.is_exact && ends > 1 {
             return Err(format!("ended {ends} times: taken {} times, dead {dead:?}", seen.taken));
         }
-        let may_be_gone = item.audience.is_some() && self.is_removed_after(item);
+        let may_be_gone = self.is_removed_after(item) || self.left_before_connected(item, &heard);
         match item.fate {
             Fate::Dropped if ends > 0 && !dead.iter().all(|reason| reason == "too_old") => {
                 Err(format!("should be nowhere: taken {} times, dead {dead:?}", seen.taken))
@@ -100,7 +103,7 @@ impl Evidence<'_> {
             "attempts_exhausted" => seen.failed >= self.attempts_max,
             "partner_rejected" | "refused" => item.fate == Fate::Refused && seen.refused > 0,
             "setting_missing" => item.fate == Fate::NoKey,
-            // Whoever left an audience that was never connected.
+            // Whoever leaves an audience whose list never came to be.
             "too_old" => item.audience.is_some() && item.route == "members-remove",
             // Another copy of the message was done, and the body deleted, before this one was read.
             "spill_missing" => {
@@ -113,6 +116,20 @@ impl Evidence<'_> {
         } else {
             Err(format!("is dead without a cause: {reason}, at the partner {seen:?}"))
         }
+    }
+
+    /// Whether it leaves an audience that was not connected yet: there was nothing to leave.
+    fn left_before_connected(&self, item: &Expected, heard: &Heard) -> bool {
+        let Some(audience_id) = item.audience.filter(|_| item.route == "members-remove") else {
+            return false;
+        };
+        let account = AccountId::from(item.account);
+        let connected = self.store.stored_since(&SubscriptionKey { pod: pod(), account, audience_id });
+        let is_removed = |change: &Change| {
+            change.is_remove && (change.account, change.audience) == (item.account, audience_id)
+        };
+        connected.is_none_or(|at| heard.since.is_none_or(|since| at > since))
+            || self.book.changes.iter().any(is_removed)
     }
 
     fn is_removed_after(&self, item: &Expected) -> bool {

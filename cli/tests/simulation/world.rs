@@ -56,6 +56,8 @@ pub(crate) struct Heard {
     pub(crate) tries: u32,
     /// How often it was answered 200.
     pub(crate) successes: u32,
+    /// When it was first sent.
+    pub(crate) since: Option<Instant>,
 }
 
 /// The counts of one incarnation of a worker, and whether it had the time to end well.
@@ -267,7 +269,7 @@ impl World {
         let front = self.front.lock().unwrap().clone();
         let status = match front {
             Some(front) => {
-                self.heard.lock().unwrap().entry(message.id.clone()).or_default().tries += 1;
+                self.note_try(&message.id);
                 front.answer(message.body.clone()).await.0
             }
             // Nobody listens.
@@ -290,6 +292,13 @@ impl World {
                 true
             }
         }
+    }
+
+    fn note_try(&self, id: &str) {
+        let mut all = self.heard.lock().unwrap();
+        let heard = all.entry(id.to_owned()).or_default();
+        heard.tries += 1;
+        heard.since.get_or_insert_with(Instant::now);
     }
 
     async fn ingress(self: Arc<Self>, stop: CancellationToken) {

@@ -101,7 +101,10 @@ impl Splitter {
             Standing::Imply if membership.action == AudienceAction::Delete => {
                 Err(Outcome::Filtered(FilterReason::NotConnected))
             }
-            Standing::Await | Standing::Imply => Err(Outcome::retry(RetryReason::AwaitingSubscription)),
+            // That of a user who leaves, too: whoever entered before waits for the same list.
+            Standing::Await | Standing::Imply | Standing::Unlisted => {
+                Err(Outcome::retry(RetryReason::AwaitingSubscription))
+            }
         }
     }
 
@@ -159,7 +162,8 @@ impl Splitter {
     async fn imply_now(&self, planning: &Planning<'_>, membership: &Membership, wanted: &Wanted) -> bool {
         let key = subscription_key(planning, membership.audience_id);
         let age = self.age(planning.packed, &wanted.item);
-        matches!(self.subscriptions.standing(&key, planning.message_ms, age).await, Ok(Standing::Imply))
+        let standing = self.subscriptions.standing(&key, planning.message_ms, age).await;
+        matches!(standing, Ok(Standing::Imply | Standing::Unlisted))
     }
 
     pub(super) async fn plan_subscription(
