@@ -97,11 +97,12 @@ impl Splitter {
                     self.subscriptions.store.apply(&change).await.map_err(|error| store_failed(&error))?;
                 Ok(applied.current)
             }
-            // Whoever leaves an audience that was never connected leaves nothing at the partner.
-            Standing::Imply if membership.action == AudienceAction::Delete => {
+            Standing::NeverConnected if membership.action == AudienceAction::Delete => {
                 Err(Outcome::Filtered(FilterReason::NotConnected))
             }
-            Standing::Await | Standing::Imply => Err(Outcome::retry(RetryReason::AwaitingSubscription)),
+            Standing::Await | Standing::Imply | Standing::NeverConnected => {
+                Err(Outcome::retry(RetryReason::AwaitingSubscription))
+            }
         }
     }
 
@@ -159,7 +160,10 @@ impl Splitter {
     async fn imply_now(&self, planning: &Planning<'_>, membership: &Membership, wanted: &Wanted) -> bool {
         let key = subscription_key(planning, membership.audience_id);
         let age = self.age(planning.packed, &wanted.item);
-        matches!(self.subscriptions.standing(&key, planning.message_ms, age).await, Ok(Standing::Imply))
+        matches!(
+            self.subscriptions.standing(&key, planning.message_ms, age).await,
+            Ok(Standing::Imply | Standing::NeverConnected)
+        )
     }
 
     pub(super) async fn plan_subscription(
