@@ -11,6 +11,7 @@ mod send;
 mod service;
 mod setup;
 mod simulate;
+mod supervise;
 
 use std::process::ExitCode;
 

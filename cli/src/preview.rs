@@ -9,6 +9,7 @@ use std::{
 use penstock_shared::{clock::Clock, ids::Pod};
 use penstock_worker::preview::{Origin, Preview, PreviewedCall, Unsent, preview};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::{
     exit::ExitStatus,
@@ -33,6 +34,10 @@ pub(crate) struct PreviewArgs {
     #[arg(long, value_name = "POD", default_value = "us1", env = "PENSTOCK_POD")]
     pod: String,
 
+    /// Show calls to this base URL instead of partner.toml's, as a service with this setting would make them.
+    #[arg(long, value_name = "URL", env = "PENSTOCK_PARTNER_URL")]
+    partner_url: Option<Url>,
+
     /// Files, each one message; a folder stands for its *.json files.
     #[arg(required = true, value_name = "MESSAGE.json")]
     messages: Vec<PathBuf>,
@@ -41,10 +46,13 @@ pub(crate) struct PreviewArgs {
 /// # Errors
 /// A message cannot be read, or standard output cannot be written.
 pub(crate) async fn run(args: PreviewArgs) -> Result<ExitStatus, anyhow::Error> {
-    let (partner, program) = match setup::partner(&args.partner) {
+    let (mut partner, program) = match setup::partner(&args.partner) {
         Ok(loaded) => loaded,
         Err(Refused(status)) => return Ok(status),
     };
+    if let Some(url) = args.partner_url {
+        setup::override_url(&mut partner, url);
+    }
     let pod = match Pod::new(&args.pod) {
         Ok(pod) => pod,
         Err(error) => {

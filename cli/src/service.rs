@@ -24,6 +24,7 @@ use crate::{
     exit::ExitStatus,
     listen::Listeners,
     setup::{self, ConfigArgs, Refused},
+    supervise,
 };
 
 /// Which parts of the pipeline a process is.
@@ -260,36 +261,34 @@ impl Service {
         })
     }
 
-    /// Serves until `stop`, then drains: the ingress first, so that what it accepted can still be delivered.
+    /// Serves until `stop`, then drains, every part at once: what ingress still accepts stays on the queue for the next
+    /// start. A part that ends before that cancels `stop`.
+    ///
+    /// # Errors
+    /// When a part broke off, did not drain in time, or ended unasked.
     pub(crate) async fn serve(self, stop: CancellationToken) -> Result<ExitStatus, anyhow::Error> {
         let Self { ingress, worker, admin, metrics, ledger } = self;
         let worker_alone = ingress.is_none();
         let (front_admin, worker_admin) = if worker_alone { (None, admin) } else { (admin, None) };
-        let front = async {
-            match ingress {
-                None => Ok(()),
-                Some((deps, config, listener)) => {
-                    penstock_ingress::run(deps, config, listener, front_admin, stop.clone()).await
-                }
-            }
-        };
+        let mut parts = supervise::Parts::new();
+        if let Some((deps, config, listener)) = ingress {
+            let run = penstock_ingress::run(deps, config, listener, front_admin, stop.clone());
+            parts.spawn(async { run.await.context("ingress") });
+        }
+        if let Some((deps, config)) = worker {
+            tracing::info!(pod = %ledger.pod, "worker takes messages");
+            let run = penstock_worker::run(deps, config, stop.clone());
+            parts.spawn(async { run.await.context("worker") });
+        }
         let done = CancellationToken::new();
-        let back = async {
-            let ended = match worker {
-                None => Ok(()),
-                Some((deps, config)) => {
-                    tracing::info!(pod = %ledger.pod, "worker takes messages");
-                    penstock_worker::run(deps, config, stop.clone()).await
-                }
-            };
+        let served = async {
+            let ended = supervise::supervise(parts, &stop).await;
             done.cancel();
             ended
         };
         let probes = serve_probes(worker_admin, metrics, stop.clone(), done.clone());
-        let (front, back, ()) = tokio::join!(front, back, probes);
-        front.context("ingress")?;
-        back.context("worker")?;
-        Ok(ExitStatus::Done)
+        let (ended, ()) = tokio::join!(served, probes);
+        ended.map(|()| ExitStatus::Done)
     }
 }
 

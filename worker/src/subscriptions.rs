@@ -14,6 +14,10 @@ use penstock_shared::{
 /// Entries the cache holds at most; when full it starts anew.
 const CACHE_MAX: usize = 10_000;
 
+/// How long a subscription is waited for until it is taken for one that never comes. Long, since an older change that
+/// enters the user may be held up by an outage, and must not come after this one was given up.
+const NEVER_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Whether a membership change may go to the partner.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Standing {
@@ -25,8 +29,9 @@ pub(crate) enum Standing {
     Await,
     /// It waited long enough: the subscription is made up from the membership (protocol.md 4.3).
     Imply,
-    /// The same, but the audience is connected: all that is missing is the partner's list.
-    Unlisted,
+    /// As before, and for so long that whoever entered the audience before would have connected it by now: who leaves
+    /// it leaves nothing at the partner.
+    NeverConnected,
 }
 
 /// The store behind a small cache of subscriptions that are ready.
@@ -100,10 +105,8 @@ impl Subscriptions {
             {
                 Standing::Removed
             }
-            Some(stored) if stored.state == SubscriptionState::Active && age >= self.wait => {
-                Standing::Unlisted
-            }
             // Without anything to capture there is no partner's list to wait for.
+            None if self.captures && age >= NEVER_AFTER => Standing::NeverConnected,
             _ if !self.captures || age >= self.wait => Standing::Imply,
             _ => Standing::Await,
         }

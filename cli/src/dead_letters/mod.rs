@@ -1,6 +1,7 @@
 //! `penstock dead-letters`: what was set aside, why, and the way back.
 
 mod letter;
+mod raw;
 mod redrive;
 mod show;
 
@@ -10,6 +11,7 @@ use penstock_shared::{
     clock::Clock,
     config::Settings,
     queue::{Message, Queue, QueueError},
+    spill::Spill,
 };
 
 use self::letter::Letter;
@@ -23,7 +25,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  penstock dead-letters list\n  penstock dead-letters list --reason refused --json\n  \
-penstock dead-letters show 3f9c2ab41d07\n  penstock dead-letters redrive --account 1001 --dry-run\n  \
+penstock dead-letters show 3f9c2ab41d07\n  penstock dead-letters show 3f9c2ab41d07 --raw body.json\n  penstock dead-letters redrive --account 1001 --dry-run\n  \
 penstock dead-letters redrive --reason gone"
 )]
 pub(crate) struct DeadLettersArgs {
@@ -47,12 +49,20 @@ enum Verb {
     /// List dead letters: one line for each, with its reasons.
     List(ListArgs),
     /// Show one dead letter whole, with its items and bodies; account settings are redacted.
-    Show {
-        /// The letter's id, as `list` prints it.
-        id: String,
-    },
+    Show(ShowArgs),
     /// Send matching items back to be delivered, with their attempts and age counted anew.
     Redrive(redrive::RedriveArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// The letter's id, as `list` prints it.
+    id: String,
+
+    /// Write the body of its first request to this new file instead, byte for byte as it was received, with every
+    /// secret in it. Only you can read the file.
+    #[arg(long, value_name = "FILE")]
+    raw: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -138,18 +148,32 @@ async fn act(verb: Verb, backends: &Backends, clock: Clock) -> Result<ExitStatus
     let limit = match &verb {
         Verb::List(args) => args.filter.limit,
         Verb::Redrive(args) => args.filter.limit,
-        Verb::Show { .. } => 100_000,
+        Verb::Show(_) => 100_000,
     };
     let messages = receive_all(dead, limit as usize).await?;
     let mut letters: Vec<Letter> = messages.into_iter().map(Letter::read).collect();
     letters.sort_by_key(|letter| letter.message.sent_at_ms);
     let result = match &verb {
         Verb::List(args) => show::list(&letters, &args.filter, args.json).map_err(Failed::from),
-        Verb::Show { id } => show::one(&letters, id, &*backends.spill).await.map_err(Failed::from),
+        Verb::Show(args) => show(&letters, args, &*backends.spill).await,
         Verb::Redrive(args) => redrive::run(&mut letters, args, backends, clock).await.map_err(Failed::from),
     };
     hand_back(dead, &letters).await;
     result
+}
+
+async fn show(letters: &[Letter], args: &ShowArgs, spill: &dyn Spill) -> Result<ExitStatus, Failed> {
+    let id = &args.id;
+    let Some(letter) = letters.iter().find(|letter| letter.id == *id) else {
+        eprintln!(
+            "error: there is no dead letter `{id}`; `penstock dead-letters list` shows those there are"
+        );
+        return Ok(ExitStatus::Failed);
+    };
+    match &args.raw {
+        None => Ok(show::one(letter, spill).await?),
+        Some(file) => Ok(raw::write(letter, file, spill).await),
+    }
 }
 
 /// Takes every letter that can be had, up to `limit`, each once.

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write as _};
 
+use bytes::Bytes;
 use penstock_shared::{
     pack::{PackedBody, PackedRequest, Pending},
-    spill::Spill,
+    spill::{Spill, SpillError},
 };
 use serde_json::{Value, json};
 
@@ -80,13 +81,7 @@ fn json_line(letter: &Letter, request: &PackedRequest, code: &str, items: usize,
 }
 
 /// One letter as indented JSON.
-pub(super) async fn one(letters: &[Letter], id: &str, spill: &dyn Spill) -> io::Result<ExitStatus> {
-    let Some(letter) = letters.iter().find(|letter| letter.id == id) else {
-        eprintln!(
-            "error: there is no dead letter `{id}`; `penstock dead-letters list` shows those there are"
-        );
-        return Ok(ExitStatus::Failed);
-    };
+pub(super) async fn one(letter: &Letter, spill: &dyn Spill) -> io::Result<ExitStatus> {
     let mut requests = Vec::new();
     for request in letter.requests() {
         requests.push(shown(request, &body(request, spill).await));
@@ -131,11 +126,7 @@ fn shown(request: &PackedRequest, body: &Value) -> Value {
 /// The body with the values of account settings redacted; one that is no JSON as a note of its length alone, since it
 /// cannot be told what in it is secret.
 async fn body(request: &PackedRequest, spill: &dyn Spill) -> Value {
-    let bytes = match &request.body {
-        PackedBody::Inline(bytes) => Ok(bytes.clone()),
-        PackedBody::Spilled { key, .. } => spill.get(key).await,
-    };
-    match bytes {
+    match original(request, spill).await {
         Err(error) => json!({ "missing": error.to_string() }),
         Ok(bytes) => match serde_json::from_slice::<Value>(&bytes) {
             Ok(mut body) => {
@@ -144,6 +135,14 @@ async fn body(request: &PackedRequest, spill: &dyn Spill) -> Value {
             }
             Err(error) => json!({ "unreadable": error.to_string(), "bytes": bytes.len() }),
         },
+    }
+}
+
+/// The body as it was received.
+pub(super) async fn original(request: &PackedRequest, spill: &dyn Spill) -> Result<Bytes, SpillError> {
+    match &request.body {
+        PackedBody::Inline(bytes) => Ok(bytes.clone()),
+        PackedBody::Spilled { key, .. } => spill.get(key).await,
     }
 }
 

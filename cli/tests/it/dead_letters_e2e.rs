@@ -1,5 +1,6 @@
 //! `penstock dead-letters`: what was set aside, and the way back, beside a running service.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -19,7 +20,7 @@ async fn listed(data: &str, filter: &[&str]) -> Vec<Value> {
 }
 
 struct Refused {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     data: String,
     partner: Partner,
     service: Service,
@@ -48,7 +49,7 @@ impl Refused {
         })
         .await;
         let events = messages.into_values().flatten().collect();
-        Self { _folder: folder, data, partner, service, events }
+        Self { folder, data, partner, service, events }
     }
 }
 
@@ -72,6 +73,27 @@ async fn a_refused_item_is_listed_with_its_reason_and_shown_without_secrets() {
     assert!(listed(&refused.data, &["--account", "7"]).await.is_empty());
     let text = dead_letters(&refused.data, &["list"]).await;
     assert!(text.stdout.contains("gone: ") && !text.stdout.contains(API_KEY), "{}", text.stdout);
+    refused.service.stop().await;
+}
+
+#[tokio::test]
+async fn the_original_bytes_go_to_a_new_file_that_only_its_owner_can_read() {
+    let refused = Refused::new().await;
+    let id = listed(&refused.data, &[]).await[0]["id"].as_str().unwrap().to_owned();
+    let file = refused.folder.path().join("body.json");
+    let raw = ["dead-letters", "show", &id, "--raw", file.to_str().unwrap(), "--data-dir", &refused.data];
+    let ended = run(&raw, &[]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("readable by you alone"), "{}", ended.stderr);
+    let sent = std::fs::read(refused.folder.path().join("messages/000.json")).unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), sent);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    std::fs::write(&file, "mine").unwrap();
+    let again = run(&raw, &[]).await;
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    assert!(again.stderr.contains("stays as it is"), "{}", again.stderr);
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     refused.service.stop().await;
 }
 

@@ -6,7 +6,10 @@ use std::path::Path;
 use crate::pipeline::{
     Partner, SHORT_LEASE, Service, TOKEN, arrive, events_taken, many_messages, sent, webhook,
 };
-use crate::process::Process;
+use crate::process::{Process, eventually};
+
+/// Longer than any test waits: what comes back was handed back.
+const LONG_LEASE: (&str, &str) = ("PENSTOCK_WORKER_LEASE_MS", "600000");
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -35,7 +38,7 @@ impl Bench {
 
     async fn run(&self, partner: &Partner, settings: &[(&'static str, &str)]) -> Service {
         let data = self.path("data");
-        let mut environment = vec![partner.setting()];
+        let mut environment = vec![partner.setting(), ("PENSTOCK_WORKER_WATCH_EVERY_MS", "1000".to_owned())];
         environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let arguments = ["--partner", &self.partner_file, "--data-dir", &data];
         Service::start("run", &arguments, &environment).await
@@ -71,6 +74,15 @@ impl Bench {
     }
 }
 
+/// Waits until no queue holds a message, be it leased.
+async fn nothing_is_left(service: &Service) {
+    eventually("an empty queue", async || match service.metric("queue_depth", "").await {
+        0 => Ok(()),
+        left => Err(format!("{left} messages")),
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_was_answered_200_arrives_after_a_power_cut() {
     let bench = Bench::new(400, &[]);
@@ -98,7 +110,7 @@ async fn what_was_answered_200_arrives_after_a_power_cut() {
 async fn a_stop_delivers_what_is_under_way_once_and_keeps_the_rest() {
     let bench = Bench::new(60, &[]);
     let partner = bench.partner(&["--latency", "400"]);
-    let service = bench.run(&partner, &[]).await;
+    let service = bench.run(&partner, &[LONG_LEASE]).await;
     let sending = bench.send(&service, "2");
     partner.has_calls(1).await;
     let ended = service.stop().await;
@@ -108,6 +120,7 @@ async fn a_stop_delivers_what_is_under_way_once_and_keeps_the_rest() {
 
     let service = bench.run(&partner, &[]).await;
     arrive(&partner, &acknowledged).await;
+    nothing_is_left(&service).await;
     service.stop().await;
     let taken = events_taken(&partner.calls());
     let twice: Vec<_> = taken.iter().filter(|(_, times)| **times > 1).collect();
@@ -118,7 +131,7 @@ async fn a_stop_delivers_what_is_under_way_once_and_keeps_the_rest() {
 async fn a_stop_keeps_what_a_silent_partner_does_not_take() {
     let bench = Bench::new(5, &[("timeout_ms = 10_000", "timeout_ms = 2_000")]);
     let silent = bench.partner(&["--fail", "hang:100%"]);
-    let service = bench.run(&silent, &[("PENSTOCK_WORKER_DRAIN_DEADLINE_MS", "1000")]).await;
+    let service = bench.run(&silent, &[LONG_LEASE, ("PENSTOCK_WORKER_DRAIN_DEADLINE_MS", "1000")]).await;
     let sent = bench.send(&service, "1").ended().await;
     assert_eq!(bench.acknowledged(&sent.stdout), bench.events());
     silent.has_calls(1).await;

@@ -48,6 +48,68 @@ async fn check_takes_right_files_and_lists_every_mistake_of_a_wrong_one_with_its
     assert!(ended.stdout.is_empty(), "{}", ended.stdout);
 }
 
+/// A file of the sandbox's with this partner identity, or none.
+fn with_identity(folder: &Path, name: Option<&str>) -> String {
+    let text = std::fs::read_to_string(fixture("partners/sandbox.toml")).unwrap();
+    let identity = name.map(|name| {
+        format!(
+            "[registration.permissions]\npartner_identities = [{{ type = \"{name}\", encoding = \"raw\" }}]"
+        )
+    });
+    let changed = text.replacen(
+        "[registration.permissions]",
+        identity.as_deref().unwrap_or("[registration.permissions]"),
+        1,
+    );
+    assert_eq!(changed == text, name.is_none());
+    let path = folder.join(format!("{}.toml", name.unwrap_or("none")));
+    std::fs::write(&path, changed).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn trap_94_check_refuses_a_file_that_renames_or_removes_the_partner_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let [none, ours, theirs] =
+        [None, Some("sandbox_id"), Some("other_id")].map(|name| with_identity(folder.path(), name));
+    for (now, before, mistake) in [
+        (&ours, &none, None),
+        (&ours, &ours, None),
+        (&theirs, &ours, Some("renamed to `other_id`")),
+        (&none, &ours, Some("removed")),
+    ] {
+        let ended = run(&["check", now, "--before", before], &[]).await;
+        assert_eq!(ended.code, Some(if mistake.is_some() { 78 } else { 0 }), "{}", ended.stderr);
+        if let Some(mistake) = mistake {
+            assert!(ended.stderr.starts_with(&format!("{now}: ")), "{}", ended.stderr);
+            assert!(
+                ended.stderr.contains("`sandbox_id`") && ended.stderr.contains(mistake),
+                "{}",
+                ended.stderr
+            );
+            assert!(ended.stdout.is_empty(), "{}", ended.stdout);
+        }
+    }
+    let absent = run(&["check", &ours, "--before", "/nowhere/partner.toml"], &[]).await;
+    assert_eq!(absent.code, Some(78), "{}", absent.stderr);
+}
+
+#[tokio::test]
+async fn preview_shows_the_calls_of_a_service_with_another_base_url() {
+    let iterable = fixture("partners/iterable.toml");
+    let message = fixture("messages/events-android.json");
+    let preview = ["preview", "--partner", &iterable, &message];
+    let elsewhere = "http://127.0.0.1:9099/base".to_owned();
+    let flag = [&preview[..], &["--partner-url", &elsewhere]].concat();
+    for ended in [run(&preview, &[("PENSTOCK_PARTNER_URL", elsewhere.clone())]).await, run(&flag, &[]).await]
+    {
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let url = format!("\"url\":\"{elsewhere}/api/");
+        let calls: Vec<&str> = ended.stdout.lines().filter(|line| line.contains("\"call\"")).collect();
+        assert!(!calls.is_empty() && calls.iter().all(|call| call.contains(&url)), "{}", ended.stdout);
+    }
+}
+
 #[tokio::test]
 async fn preview_sends_nothing_and_masks_secrets_everywhere() {
     let folder = tempfile::tempdir().unwrap();

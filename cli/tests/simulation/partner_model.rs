@@ -361,7 +361,11 @@ impl Destination for Line {
             self.pace.close(call, Duration::from_secs(seconds.into()), Instant::now());
         }
         partner.trace.note(format_args!("partner answers worker {} {status}", self.worker));
-        let status = StatusCode::from_u16(status).unwrap();
-        Ok(Answer { status, headers, body: body.to_string().into(), is_cut: false })
+        Ok(Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: body.to_string().into(),
+            is_cut: false,
+        })
     }
 }

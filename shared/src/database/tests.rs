@@ -51,6 +51,19 @@ async fn a_job_that_fails_halfway_leaves_nothing_and_costs_its_neighbours_nothin
     assert_eq!(count(&database).await, 30);
 }
 
+/// Without either, an answer could be given before its job is on the disk.
+#[tokio::test]
+async fn the_connection_that_writes_flushes_each_commit_to_a_write_ahead_log() {
+    let (_folder, database) = fresh();
+    let pragmas = |connection: &Connection| {
+        let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        Ok((synchronous, journal))
+    };
+    let full = 2;
+    assert_eq!(database.call(pragmas).await.unwrap(), (full, "wal".to_owned()));
+}
+
 #[tokio::test]
 async fn many_callers_share_transactions() {
     let (folder, database) = fresh();

@@ -13,16 +13,16 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-/// How fast the partner may be called, by the whole fleet.
+/// How fast one worker process may call the partner.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Over all accounts.
     pub rate: Option<RateLimit>,
     /// For each account.
     pub rate_per_account: Option<RateLimit>,
-    /// Calls at once from one worker, 1 to 1024.
+    /// Calls at once, 1 to 1024.
     pub concurrency: u32,
-    /// Calls at once for one account from one worker; at most `concurrency`.
+    /// Calls at once for one account; at most `concurrency`.
     pub concurrency_per_account: Option<u32>,
 }
 

@@ -8,6 +8,7 @@ mod statements;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
@@ -168,9 +169,14 @@ impl Queue for EmbeddedQueue {
             .collect()
     }
 
+    /// Counts up to 100,000 visible messages and as many hidden ones, those due first; where there are more, each
+    /// figure is a lower bound, and the oldest is the oldest of those.
     async fn depth(&self) -> Result<Depth, QueueError> {
         let (queue, now_ms) = (self.name.clone(), self.clock.now_ms());
-        Ok(self.database.call(move |connection| statements::depth(connection, &queue, now_ms)).await?)
+        let count = move |connection: &Connection| {
+            statements::depth(connection, &queue, now_ms, statements::COUNTED_MAX)
+        };
+        Ok(self.database.call(count).await?)
     }
 
     fn limits(&self) -> QueueLimits {

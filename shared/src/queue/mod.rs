@@ -44,7 +44,7 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     /// already gone succeeds.
     async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>>;
 
-    /// How much waits here, as far as the queue knows; figures are approximate.
+    /// How much waits here, as far as the queue knows; figures are approximate, and of a very long queue lower bounds.
     async fn depth(&self) -> Result<Depth, QueueError>;
 
     /// The queue's limits, which do not change while it lives.

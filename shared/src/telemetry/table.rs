@@ -242,7 +242,7 @@ pub(super) const WORKER_LEASES_LOST: &Metric = &Metric {
 };
 pub(super) const QUEUE_DEPTH: &Metric = &Metric {
     name: "queue_depth",
-    help: "Messages that wait, as far as the queue knows.",
+    help: "Messages that wait, as far as the queue knows; the embedded one counts up to 100000 visible and 100000 others.",
     kind: Kind::Gauge,
     labels: &[QUEUE, STATE],
 };

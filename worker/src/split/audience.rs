@@ -97,12 +97,10 @@ impl Splitter {
                     self.subscriptions.store.apply(&change).await.map_err(|error| store_failed(&error))?;
                 Ok(applied.current)
             }
-            // Whoever leaves an audience that was never connected leaves nothing at the partner.
-            Standing::Imply if membership.action == AudienceAction::Delete => {
+            Standing::NeverConnected if membership.action == AudienceAction::Delete => {
                 Err(Outcome::Filtered(FilterReason::NotConnected))
             }
-            // That of a user who leaves, too: whoever entered before waits for the same list.
-            Standing::Await | Standing::Imply | Standing::Unlisted => {
+            Standing::Await | Standing::Imply | Standing::NeverConnected => {
                 Err(Outcome::retry(RetryReason::AwaitingSubscription))
             }
         }
@@ -162,8 +160,10 @@ impl Splitter {
     async fn imply_now(&self, planning: &Planning<'_>, membership: &Membership, wanted: &Wanted) -> bool {
         let key = subscription_key(planning, membership.audience_id);
         let age = self.age(planning.packed, &wanted.item);
-        let standing = self.subscriptions.standing(&key, planning.message_ms, age).await;
-        matches!(standing, Ok(Standing::Imply | Standing::Unlisted))
+        matches!(
+            self.subscriptions.standing(&key, planning.message_ms, age).await,
+            Ok(Standing::Imply | Standing::NeverConnected)
+        )
     }
 
     pub(super) async fn plan_subscription(

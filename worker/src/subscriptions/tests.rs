@@ -61,6 +61,7 @@ fn word(standing: &Standing) -> &'static str {
         Standing::Removed => "removed",
         Standing::Await => "await",
         Standing::Imply => "imply",
+        Standing::NeverConnected => "never connected",
     }
 }
 

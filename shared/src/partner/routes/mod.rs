@@ -79,7 +79,7 @@ pub struct Call {
 /// How many items share a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Items a call, 1 to 10,000.
+    /// Items a call, 1 to 10,000; 1 on subscription routes, where each has an answer and a claim of its own.
     pub items_max: usize,
     /// Bytes of a call's body, 1 KiB to 50 MB. One item that is longer goes alone.
     pub bytes_max: usize,

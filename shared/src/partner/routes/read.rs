@@ -97,7 +97,7 @@ impl CallTable<'_, '_> {
         let answer = table.get("answer").map(|it| answer::read(&it, own.is_some()));
         let limits = table.get("limits").map(|it| limits::read_route(&it));
         let batch = batch?;
-        self.check_capture(batch);
+        self.check_alone(batch);
         Some(Call {
             method: method?,
             path: path?,
@@ -163,9 +163,11 @@ impl CallTable<'_, '_> {
             .collect()
     }
 
-    fn check_capture(&self, batch: Batch) {
-        if let Some(field) = self.table.get("capture").filter(|_| batch.items_max > 1) {
-            field.wrong_key("needs batch.items_max = 1, so that the answer is one audience's");
+    /// An answer, and the claim that is taken for the call, are one audience's.
+    fn check_alone(&self, batch: Batch) {
+        let batched = self.takes == Takes::Subscription && batch.items_max > 1;
+        if let Some(field) = self.table.get("batch").filter(|_| batched) {
+            field.wrong_key("needs items_max = 1: a call and its answer are about one subscription");
         }
     }
 }

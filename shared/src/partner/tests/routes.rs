@@ -18,7 +18,6 @@ fn routes_agree_with_each_other_and_with_the_registration() {
     assert_eq!(end("[[routes]]\nname = 'q'\ntakes = 'profile'\ndrop = 'no place'"), Vec::<String>::new());
     says(&route("q", "takes = 'profile'\nneeds_subscription = true"), "memberships only");
     says(&route("q", "takes = 'profile'\ncapture = { id = 'response.id' }"), "subscriptions only");
-    says(&with("capture = {", "batch = { items_max = 2 }\ncapture = {"), "needs batch.items_max = 1");
     says(
         &with("captured.list_id", "captured.listid"),
         "no subscription route captures `listid`; did you mean `list_id`?",
@@ -43,6 +42,19 @@ fn routes_agree_with_each_other_and_with_the_registration() {
         &with("[registration.audiences]", erasure),
         "[registration.erasure] is there, but no route takes erasure items",
     );
+}
+
+#[test]
+fn subscriptions_go_one_by_one() {
+    let batch = |items: usize| {
+        with("item = { name = \"sub", &format!("batch = {{ items_max = {items} }}\nitem = {{ name = \"sub"))
+    };
+    assert_eq!(batch(1), Vec::<String>::new());
+    says(&batch(2), "routes[0].batch: needs items_max = 1: a call and its answer are about one subscription");
+    let uncaptured = GOOD.replace("capture = { list_id = \"response.id\" }", "batch = { items_max = 2 }");
+    says(&mistakes(&uncaptured), "routes[0].batch: needs items_max = 1");
+    let members = with("item = { id =", "batch = { items_max = 2 }\nitem = { id =");
+    assert_eq!(members, Vec::<String>::new());
 }
 
 #[test]

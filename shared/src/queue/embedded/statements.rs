@@ -161,24 +161,39 @@ pub(super) fn delete(connection: &Connection, queue: &str, held: &[Held]) -> Res
     Ok(())
 }
 
-/// Counts the queue, by one walk over its part of the index.
-pub(super) fn depth(connection: &Connection, queue: &str, now_ms: i64) -> Result<Depth, Error> {
+/// Messages that are counted at most on either side of now: this runs on the thread that everything waits for.
+pub(super) const COUNTED_MAX: u32 = 100_000;
+
+/// Counts the queue, by a walk over its part of the index that ends after `counted_max` visible and as many hidden
+/// messages; each figure is then what was seen so far, so at least that many are there.
+pub(super) fn depth(
+    connection: &Connection,
+    queue: &str,
+    now_ms: i64,
+    counted_max: u32,
+) -> Result<Depth, Error> {
     connection
         .prepare_cached(
-            "SELECT count(*) FILTER (WHERE visible_at_ms <= ?2), \
-                    count(*) FILTER (WHERE visible_at_ms > ?2 AND receive_count > 0), \
-                    count(*) FILTER (WHERE visible_at_ms > ?2 AND receive_count = 0), \
-                    min(sent_at_ms) \
-             FROM queue_message WHERE queue = ?1",
+            "WITH visible AS (SELECT sent_at_ms FROM queue_message \
+                 WHERE queue = ?1 AND visible_at_ms <= ?2 ORDER BY visible_at_ms LIMIT ?3), \
+             hidden AS (SELECT receive_count, sent_at_ms FROM queue_message \
+                 WHERE queue = ?1 AND visible_at_ms > ?2 ORDER BY visible_at_ms LIMIT ?3) \
+             SELECT (SELECT count(*) FROM visible), \
+                    count(*) FILTER (WHERE receive_count > 0), \
+                    count(*) FILTER (WHERE receive_count = 0), \
+                    min(sent_at_ms), \
+                    (SELECT min(sent_at_ms) FROM visible) \
+             FROM hidden",
         )?
-        .query_row((queue, now_ms), |row| {
+        .query_row((queue, now_ms, counted_max), |row| {
             let count = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
             let age = |at_ms| Duration::from_millis(now_ms.saturating_sub(at_ms).max(0).unsigned_abs());
+            let oldest = [row.get::<_, Option<i64>>(3)?, row.get(4)?].into_iter().flatten().min();
             Ok(Depth {
                 visible: count(0)?,
                 leased: count(1)?,
                 delayed: count(2)?,
-                oldest_age: row.get::<_, Option<i64>>(3)?.map(age),
+                oldest_age: oldest.map(age),
             })
         })
 }

@@ -155,6 +155,26 @@ async fn depth_knows_the_age_of_the_oldest() {
     assert_eq!(main.depth().await.unwrap(), Depth { visible: 0, leased: 2, delayed: 0, oldest_age });
 }
 
+#[tokio::test(start_paused = true)]
+async fn depth_looks_at_so_many_messages_and_no_more() {
+    let (_folder, main, _dead) = fresh();
+    for _ in 0..9 {
+        send(&main, "leased or visible").await;
+    }
+    main.receive(4, Duration::ZERO, LONG).await.unwrap();
+    let delayed = Outgoing { delay: 2 * LONG, ..Outgoing::now(Bytes::from_static(b"late")) };
+    main.send(&vec![delayed; 5]).await.into_iter().for_each(Result::unwrap);
+    let depth = async |counted_max| {
+        let now_ms = main.clock.now_ms();
+        let count = move |connection: &Connection| statements::depth(connection, "main", now_ms, counted_max);
+        let depth = main.database.call(count).await.unwrap();
+        (depth.visible, depth.leased, depth.delayed)
+    };
+    assert_eq!(depth(100).await, (5, 4, 5));
+    assert_eq!(depth(6).await, (5, 4, 2), "the hidden ones end with the sixth");
+    assert_eq!(depth(3).await, (3, 3, 0));
+}
+
 #[tokio::test]
 async fn sending_wakes_a_long_poll_of_this_process_at_once() {
     let (_folder, main, _dead) = fresh();

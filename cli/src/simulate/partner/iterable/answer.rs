@@ -7,8 +7,18 @@ use super::{Checked, counted};
 use crate::simulate::partner::call::Reply;
 use crate::simulate::partner::stats::{Counted, key_digest};
 
-/// Addresses here belong to users who have been erased.
-const FORGOTTEN_DOMAIN: &str = "@forgotten.example";
+/// Users who fail, by the domain of their address, or by what stands before the hyphen of their id: the lists they
+/// go to.
+const FAILING: [(&str, &str, [&str; 2]); 4] = [
+    ("forgotten.example", "forgotten", ["forgottenEmails", "forgottenUserIds"]),
+    ("not-found.example", "not_found", ["notFoundEmails", "notFoundUserIds"]),
+    ("invalid-data.example", "invalid_data", ["invalidDataEmails", "invalidDataUserIds"]),
+    ("conflict.example", "conflict", ["conflictEmails", "conflictUserIds"]),
+];
+/// Addresses here fail, and no list names them.
+const UNNAMED_DOMAIN: &str = "unnamed.example";
+/// Stands for no list.
+const UNNAMED: &str = "unnamed";
 /// The longest user id.
 const USER_ID_CHARS_MAX: usize = 52;
 /// The lists of `failedUpdates`, all of them in every answer.
@@ -26,15 +36,27 @@ const FAILED_LISTS: [&str; 10] = [
 ];
 
 /// What is wrong with a user: the list of `failedUpdates` it goes to, and what stands in it.
-pub(super) type Failure<'a> = (&'static str, &'a str);
+pub(super) type Failure = (&'static str, String);
 
-/// Whether Iterable takes this user.
-pub(super) fn judge(user: &User) -> Result<(), Failure<'_>> {
-    match (&user.email, &user.user_id) {
-        (Some(email), _) if email.ends_with(FORGOTTEN_DOMAIN) => Err(("forgottenEmails", email)),
-        (Some(email), _) if !is_address(email) => Err(("invalidEmails", email)),
-        (_, Some(id)) if id.chars().count() > USER_ID_CHARS_MAX => Err(("invalidUserIds", id)),
-        _ => Ok(()),
+/// Whether Iterable takes this user. It knows addresses in lower case, and tells them so.
+pub(super) fn judge(user: &User) -> Result<(), Failure> {
+    let email = user.email.as_ref().map(|email| email.to_lowercase());
+    if let Some(email) = email {
+        let domain = email.rsplit('@').next().unwrap_or_default();
+        let failing = FAILING.iter().find(|(of, _, _)| *of == domain).map(|(_, _, [list, _])| *list);
+        let unnamed = (domain == UNNAMED_DOMAIN).then_some(UNNAMED);
+        let malformed = (!is_address(&email)).then_some("invalidEmails");
+        if let Some(list) = failing.or(unnamed).or(malformed) {
+            return Err((list, email));
+        }
+    }
+    let Some(id) = &user.user_id else { return Ok(()) };
+    let before = id.split_once('-').map(|(before, _)| before);
+    let failing = FAILING.iter().find(|(_, of, _)| Some(*of) == before).map(|(_, _, [_, list])| *list);
+    let too_long = (id.chars().count() > USER_ID_CHARS_MAX).then_some("invalidUserIds");
+    match failing.or(too_long) {
+        Some(list) => Err((list, id.clone())),
+        None => Ok(()),
     }
 }
 
@@ -55,7 +77,7 @@ pub(super) fn bulk(checked: &[Checked], event_names: bool) -> Reply {
     let mut fail_count = 0_u64;
     for (list, who) in checked.iter().filter_map(|checked| judge(&checked.user).err()) {
         fail_count += 1;
-        if let Some(list) = failed[list].as_array_mut() {
+        if let Some(Value::Array(list)) = failed.get_mut(list) {
             list.push(json!(who));
         }
     }
@@ -78,7 +100,7 @@ pub(super) fn bulk(checked: &[Checked], event_names: bool) -> Reply {
 pub(super) fn single(user: &User, id: Option<&str>) -> Result<Reply, Refusal> {
     judge(user).map_err(|(list, who)| {
         let code = match list {
-            "forgottenEmails" => "ForgottenUserError",
+            "forgottenEmails" | "forgottenUserIds" => "ForgottenUserError",
             "invalidUserIds" => "InvalidUserIdError",
             _ => "InvalidEmailAddressError",
         };

@@ -3,7 +3,9 @@
 //!
 //! What is known comes from Iterable's own API reference and from integrations in public use. Where they are silent the
 //! stand-in is strict: a body that only might be taken is refused. Any key is good, except that one that starts with
-//! `bad` is answered as a revoked one. Addresses at `forgotten.example` belong to erased users.
+//! `bad` is answered as a revoked one. Addresses at `forgotten.example`, `not-found.example`, `invalid-data.example` and
+//! `conflict.example`, and user ids that begin with `forgotten-`, `not_found-`, `invalid_data-` and `conflict-`, belong
+//! to users whom bulk calls fail for; for addresses at `unnamed.example` they fail without naming them.
 
 mod answer;
 mod endpoint;

@@ -58,7 +58,7 @@ async fn bulk_calls_name_the_users_they_failed_for() {
     let mut project = Project::new();
     let users = json!({ "users": [
         { "email": "mei@example.com", "dataFields": { "tier": "gold" } },
-        { "email": "gone@forgotten.example" },
+        { "email": "Gone@Forgotten.example" },
         { "email": "who@invalid" },
         { "userId": "u".repeat(53) },
         { "userId": "u-1", "preferUserId": true },
@@ -83,6 +83,29 @@ async fn bulk_calls_name_the_users_they_failed_for() {
     let reply = project.post("/api/events/trackBulk", &events);
     assert_eq!(reply.body["disallowedEventNames"], json!([]));
     assert_eq!(reply.items, [Counted::Accepted(Some(key_digest("e-1")))]);
+}
+
+#[tokio::test]
+async fn every_list_names_a_user_and_a_failure_may_stand_in_none() {
+    let mut project = Project::new();
+    for (list, user) in [
+        ("forgottenEmails", json!({ "email": "a@forgotten.example" })),
+        ("forgottenUserIds", json!({ "userId": "forgotten-1" })),
+        ("notFoundEmails", json!({ "email": "a@not-found.example" })),
+        ("notFoundUserIds", json!({ "email": "mei@example.com", "userId": "not_found-1" })),
+        ("invalidDataEmails", json!({ "email": "a@invalid-data.example" })),
+        ("invalidDataUserIds", json!({ "userId": "invalid_data-1" })),
+        ("conflictEmails", json!({ "email": "a@conflict.example" })),
+        ("conflictUserIds", json!({ "userId": "conflict-1" })),
+    ] {
+        let body = project.post("/api/users/bulkUpdate", &json!({ "users": [user] })).body;
+        assert_eq!(body["failedUpdates"][list].as_array().map(Vec::len), Some(1), "{list}: {body}");
+    }
+    let unnamed = json!({ "users": [{ "email": "a@unnamed.example" }] });
+    let body = project.post("/api/users/bulkUpdate", &unnamed).body;
+    assert_eq!((&body["successCount"], &body["failCount"]), (&json!(0), &json!(1)));
+    let lists = body["failedUpdates"].as_object().unwrap();
+    assert!(lists.values().all(|list| list == &json!([])), "{body}");
 }
 
 #[tokio::test]
