@@ -1,14 +1,10 @@
-//! One rate limit: governor's GCRA on `tokio::time`, so that it runs under paused time.
+//! One rate limit: GCRA on `tokio::time`, so that it runs under paused time.
+//!
+//! Asking and taking are two steps. A call that another limit holds up takes nothing here: a cell taken now for a call
+//! that is made later would come on top of those that are free by then, and the partner would get more than its burst.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, Reference as _},
-    middleware::NoOpMiddleware,
-    nanos::Nanos,
-    state::keyed::HashMapStateStore,
-};
 use penstock_shared::{
     ids::{AccountId, Pod},
     partner::RateLimit,
@@ -30,57 +26,40 @@ pub(super) enum RateKey {
     RouteAccount(usize),
 }
 
-/// `tokio::time` for governor, which keeps the time of an instant since an origin.
-#[derive(Clone, Debug)]
-struct TokioClock(Instant);
-
-impl Clock for TokioClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-type Limiter = RateLimiter<
-    Option<(Pod, AccountId)>,
-    HashMapStateStore<Option<(Pod, AccountId)>>,
-    TokioClock,
-    NoOpMiddleware<Duration>,
->;
+/// Whose calls are counted together; `None` for everyone's.
+type Counted = Option<(Pod, AccountId)>;
 
 #[derive(Debug)]
 pub(super) struct Rate {
     by: RateKey,
-    origin: Instant,
     every: Duration,
-    limiter: Limiter,
+    /// How far calls may run ahead of an even pace: the burst.
+    ahead: Duration,
+    /// When the next call would come if all came at an even pace; one that is not here has not called lately.
+    next: BTreeMap<Counted, Instant>,
 }
 
 impl Rate {
     /// `None` without a limit.
-    pub(super) fn new(limit: Option<RateLimit>, by: RateKey, origin: Instant) -> Option<Self> {
+    pub(super) fn new(limit: Option<RateLimit>, by: RateKey) -> Option<Self> {
         let limit = limit?;
-        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / limit.per_second))?;
-        let quota = quota.allow_burst(NonZeroU32::new(limit.burst)?);
         let every = Duration::from_secs_f64(1.0 / limit.per_second);
-        Some(Self { by, origin, every, limiter: RateLimiter::hashmap_with_clock(quota, TokioClock(origin)) })
+        let ahead = every.saturating_mul(limit.burst.saturating_sub(1));
+        Some(Self { by, every, ahead, next: BTreeMap::new() })
     }
 
-    /// Takes one cell, or says when there will be one. A lane that the limit does not concern passes.
-    pub(super) fn take(&self, lane: &LaneKey) -> Result<(), Instant> {
-        let account = || Some((lane.pod.clone(), lane.account));
-        let key = match self.by {
-            RateKey::Global => None,
-            RateKey::Account => account(),
-            RateKey::Route(route) if route == lane.route => None,
-            RateKey::RouteAccount(route) if route == lane.route => account(),
-            RateKey::Route(_) | RateKey::RouteAccount(_) => return Ok(()),
-        };
-        self.limiter.check_key(&key).map_err(|not_until| {
-            let since_origin: Nanos = not_until.earliest_possible().duration_since(Duration::ZERO);
-            self.origin + Duration::from(since_origin)
-        })
+    /// When it lets a call of the lane pass, if not now. A lane that the limit does not concern passes.
+    pub(super) fn closed_until(&self, lane: &LaneKey, now: Instant) -> Option<Instant> {
+        let next = *self.next.get(&self.counted(lane)?)?;
+        (next.saturating_duration_since(now) > self.ahead).then(|| next - self.ahead)
+    }
+
+    /// Counts a call that is made now.
+    pub(super) fn take(&mut self, lane: &LaneKey, now: Instant) {
+        if let Some(counted) = self.counted(lane) {
+            let next = self.next.entry(counted).or_insert(now);
+            *next = (*next).max(now) + self.every;
+        }
     }
 
     /// How often it lets a call pass in the long run.
@@ -88,8 +67,19 @@ impl Rate {
         self.every
     }
 
-    /// Forgets keys that have all their cells back.
-    pub(super) fn forget_idle(&self) {
-        self.limiter.retain_recent();
+    /// Forgets those who have their whole burst back.
+    pub(super) fn forget_idle(&mut self, now: Instant) {
+        self.next.retain(|_, next| *next > now);
+    }
+
+    /// `None` for a lane that the limit does not concern.
+    fn counted(&self, lane: &LaneKey) -> Option<Counted> {
+        let account = || Some((lane.pod.clone(), lane.account));
+        match self.by {
+            RateKey::Global => Some(None),
+            RateKey::Account => Some(account()),
+            RateKey::Route(route) => (route == lane.route).then_some(None),
+            RateKey::RouteAccount(route) => (route == lane.route).then(account),
+        }
     }
 }
