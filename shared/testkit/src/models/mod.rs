@@ -13,7 +13,9 @@ pub use store::StoreModel;
 
 /// Hears of everything a model does.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Observer(Option<Arc<Hear>>);
+
+type Hear = dyn Fn(&str) + Send + Sync;
 
 impl Observer {
     /// One that calls `hear` with one line an event.
