@@ -47,7 +47,8 @@ pub(crate) struct Life {
 /// Which part does not answer for a time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
-    Queues,
+    /// Main, retry or dead, by its place among these.
+    Queue(usize),
     Store,
     Partner,
 }
@@ -146,7 +147,7 @@ fn outages(rng: &mut fastrand::Rng, is_honest: bool) -> Vec<(Part, Duration, Dur
     for _ in 0..rng.usize(0..=3) {
         let part = match rng.u8(0..3) {
             // A queue that does not answer for long costs leases, and so makes duplicates.
-            0 if !is_honest => Part::Queues,
+            0 if !is_honest => Part::Queue(rng.usize(0..3)),
             1 => Part::Store,
             _ => Part::Partner,
         };

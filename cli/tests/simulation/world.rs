@@ -221,9 +221,9 @@ impl World {
 
     fn set_outage(&self, part: Part, outage: bool) {
         let word = match part {
-            Part::Queues => {
-                let queue = Faults { outage, ..self.plan.queue };
-                [&self.main, &self.retry, &self.dead].iter().for_each(|model| model.set_faults(queue));
+            Part::Queue(which) => {
+                let faults = Faults { outage, ..self.plan.queue };
+                [&self.main, &self.retry, &self.dead][which].set_faults(faults);
                 "queue outage"
             }
             Part::Store => {
