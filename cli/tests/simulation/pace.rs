@@ -35,7 +35,8 @@ struct State {
     /// GCRA's theoretical arrival times.
     arrivals: BTreeMap<(usize, Option<i64>), Instant>,
     under_way: BTreeMap<i64, usize>,
-    closed_until: BTreeMap<i64, Instant>,
+    /// When the partner asked to wait, and until when.
+    closed: BTreeMap<i64, (Instant, Instant)>,
 }
 
 /// A call under way.
@@ -100,8 +101,9 @@ impl Pace {
         if all > self.concurrency || of_account > self.concurrency_per_account {
             return Err(format!("{all} calls at once, {of_account} of account {account}"));
         }
-        match state.closed_until.get(&account) {
-            Some(until) if *until > now + DETOUR => {
+        // A call that the gates let go in the moment before they heard of it is on its way already.
+        match state.closed.get(&account) {
+            Some((since, until)) if now > *since + DETOUR && *until > now + DETOUR => {
                 Err(format!("called account {account} {:?} too soon", *until - now))
             }
             _ => Ok(()),
@@ -110,9 +112,11 @@ impl Pace {
 
     /// The partner has asked for so much time.
     pub(crate) fn close(&self, call: &Call, after: Duration, now: Instant) {
-        let until = now + after;
+        let closed = (now, now + after);
         let mut state = self.state.lock().unwrap();
-        let closed = state.closed_until.entry(i64::from(call.account)).or_insert(until);
-        *closed = until.max(*closed);
+        let longest = state.closed.entry(i64::from(call.account)).or_insert(closed);
+        if closed.1 > longest.1 {
+            *longest = closed;
+        }
     }
 }
