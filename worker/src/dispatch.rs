@@ -89,7 +89,7 @@ impl Dispatch {
     fn pump(&mut self) {
         let now = Instant::now();
         let gates = &mut self.gates;
-        while let Some(turn) = self.lanes.next(now, |lane, cells| gates.admit(lane, cells, now)) {
+        while let Some(turn) = self.lanes.next(now, |lane| gates.admit(lane, now)) {
             match turn {
                 Turn::Go(batch) => {
                     let deliverer = self.deliverer.clone();

@@ -93,8 +93,6 @@ struct Lane<T> {
     bytes: usize,
     /// Halves of a refused batch: each goes alone and at its turn, before the rest.
     halves: VecDeque<(Instant, Vec<T>)>,
-    /// Rate cells already taken for the next batch, so that a later gate's refusal does not waste them.
-    cells: usize,
     /// Items that may stand here at once; less than all while a gate's pace is known.
     room: usize,
     phase: Phase,
@@ -175,20 +173,15 @@ impl<T: Weigh> Lanes<T> {
         self.schedule(id, now);
     }
 
-    /// The next batch whose turn it is, or items that leave. `admit` is asked with the lane's key and the number of
-    /// cells it has taken already. `None`: nothing to do before [`Self::next_wake`].
-    pub fn next(
-        &mut self,
-        now: Instant,
-        mut admit: impl FnMut(&LaneKey, &mut usize) -> Admission,
-    ) -> Option<Turn<T>> {
+    /// The next batch whose turn it is, or items that leave. `admit` is asked with the lane's key.
+    /// `None`: nothing to do before [`Self::next_wake`].
+    pub fn next(&mut self, now: Instant, mut admit: impl FnMut(&LaneKey) -> Admission) -> Option<Turn<T>> {
         self.wake_due(now);
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            match admit(&lane.key, &mut lane.cells) {
+            match admit(&lane.key) {
                 Admission::Go => {
-                    lane.cells = 0;
                     lane.phase = Phase::Idle;
                     lane.room = usize::MAX;
                     let key = lane.key.clone();
@@ -246,7 +239,6 @@ impl<T: Weigh> Lanes<T> {
             items: VecDeque::new(),
             bytes: 0,
             halves: VecDeque::new(),
-            cells: 0,
             room: usize::MAX,
             phase: Phase::Idle,
             wake: None,

@@ -37,7 +37,6 @@ use penstock_shared::{
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
-    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -130,7 +129,7 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         to_lanes,
         to_settle,
     ));
-    let gates = Gates::new(&deps.partner, Instant::now());
+    let gates = Gates::new(&deps.partner);
     stages.spawn(dispatch::run(
         items,
         deliverer(&deps, &subscriptions),

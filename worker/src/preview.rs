@@ -118,7 +118,7 @@ pub async fn preview(
         }
     }
     let later = begun + Duration::from_secs(86_400);
-    while let Some(Turn::Go(batch)) = lanes.next(later, |_, _| Admission::Go) {
+    while let Some(Turn::Go(batch)) = lanes.next(later, |_| Admission::Go) {
         add_call(&mut preview, partner, program, &batch.key, batch.items);
     }
     preview

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use penstock_shared::{
-    ids::{AccountId, Address},
+    ids::Address,
     pack::{Pack, PackedBody, Pending},
-    subscription::{SubscriptionKey, SubscriptionState},
+    subscription::SubscriptionState,
 };
-use penstock_testkit::models::StoreModel;
 
 use crate::{
-    messages::{Book, Change, Expected, Fate, Reply, pod},
+    messages::{Book, Change, Expected, Fate, Reply},
     partner_model::Seen,
     world::{Heard, World},
 };
@@ -32,7 +31,6 @@ pub(crate) fn problems(world: &World) -> Vec<String> {
         dead: &dead,
         attempts_max: 12,
         is_exact,
-        store: &world.store,
     };
     for (marker, item) in &world.book.items {
         if let Err(problem) = evidence.judge(marker, item) {
@@ -64,7 +62,6 @@ struct Evidence<'a> {
     dead: &'a Dead,
     attempts_max: u32,
     is_exact: bool,
-    store: &'a StoreModel,
 }
 
 impl Evidence<'_> {
@@ -84,7 +81,7 @@ impl Evidence<'_> {
         if self.is_exact && ends > 1 {
             return Err(format!("ended {ends} times: taken {} times, dead {dead:?}", seen.taken));
         }
-        let may_be_gone = self.is_removed_after(item) || self.left_before_connected(item, &heard);
+        let may_be_gone = item.audience.is_some() && self.is_removed_after(item);
         match item.fate {
             Fate::Dropped if ends > 0 && !dead.iter().all(|reason| reason == "too_old") => {
                 Err(format!("should be nowhere: taken {} times, dead {dead:?}", seen.taken))
@@ -116,20 +113,6 @@ impl Evidence<'_> {
         } else {
             Err(format!("is dead without a cause: {reason}, at the partner {seen:?}"))
         }
-    }
-
-    /// Whether it leaves an audience that was not connected yet: there was nothing to leave.
-    fn left_before_connected(&self, item: &Expected, heard: &Heard) -> bool {
-        let Some(audience_id) = item.audience.filter(|_| item.route == "members-remove") else {
-            return false;
-        };
-        let account = AccountId::from(item.account);
-        let connected = self.store.stored_since(&SubscriptionKey { pod: pod(), account, audience_id });
-        let is_removed = |change: &Change| {
-            change.is_remove && (change.account, change.audience) == (item.account, audience_id)
-        };
-        connected.is_none_or(|at| heard.since.is_none_or(|since| at > since))
-            || self.book.changes.iter().any(is_removed)
     }
 
     fn is_removed_after(&self, item: &Expected) -> bool {

@@ -56,8 +56,6 @@ pub(crate) struct Heard {
     pub(crate) tries: u32,
     /// How often it was answered 200.
     pub(crate) successes: u32,
-    /// When it was first sent.
-    pub(crate) since: Option<Instant>,
 }
 
 /// The counts of one incarnation of a worker, and whether it had the time to end well.
@@ -295,10 +293,7 @@ impl World {
     }
 
     fn note_try(&self, id: &str) {
-        let mut all = self.heard.lock().unwrap();
-        let heard = all.entry(id.to_owned()).or_default();
-        heard.tries += 1;
-        heard.since.get_or_insert_with(Instant::now);
+        self.heard.lock().unwrap().entry(id.to_owned()).or_default().tries += 1;
     }
 
     async fn ingress(self: Arc<Self>, stop: CancellationToken) {

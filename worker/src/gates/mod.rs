@@ -72,7 +72,6 @@ const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 /// All gates of one worker. Limits hold for this process; a fleet's worth is the sum of its workers.
 #[derive(Debug)]
 pub struct Gates {
-    /// In the order they are asked: the narrowest first, so that a busy account does not use up what is everyone's.
     rates: Vec<Rate>,
     concurrency: usize,
     concurrency_per_account: usize,
@@ -82,18 +81,18 @@ pub struct Gates {
 }
 
 impl Gates {
-    /// The gates that `partner.toml` asks for, counting from `origin`.
-    pub fn new(partner: &Partner, origin: Instant) -> Self {
+    /// The gates that `partner.toml` asks for.
+    pub fn new(partner: &Partner) -> Self {
         let mut rates = Vec::new();
         for (index, route) in partner.routes.iter().enumerate() {
             if let RouteAction::Call(call) = &route.action {
-                rates.extend(Rate::new(call.limits.rate_per_account, RateKey::RouteAccount(index), origin));
-                rates.extend(Rate::new(call.limits.rate, RateKey::Route(index), origin));
+                rates.extend(Rate::new(call.limits.rate_per_account, RateKey::RouteAccount(index)));
+                rates.extend(Rate::new(call.limits.rate, RateKey::Route(index)));
             }
         }
         let limits = &partner.limits;
-        rates.extend(Rate::new(limits.rate_per_account, RateKey::Account, origin));
-        rates.extend(Rate::new(limits.rate, RateKey::Global, origin));
+        rates.extend(Rate::new(limits.rate_per_account, RateKey::Account));
+        rates.extend(Rate::new(limits.rate, RateKey::Global));
         Self {
             rates,
             concurrency: limits.concurrency as usize,
@@ -106,8 +105,8 @@ impl Gates {
         }
     }
 
-    /// Asks for one call. `cells` counts the rate limits that have let this lane's next call pass already.
-    pub fn admit(&mut self, lane: &LaneKey, cells: &mut usize, now: Instant) -> Admission {
+    /// Asks for one call. Unless it may go, it is counted nowhere.
+    pub fn admit(&mut self, lane: &LaneKey, now: Instant) -> Admission {
         let account = (lane.pod.clone(), lane.account);
         if let Some(&until) = self.closed_until.get(&account) {
             if until > now {
@@ -122,12 +121,11 @@ impl Gates {
         if of_account >= self.concurrency_per_account {
             return Admission::Busy;
         }
-        while let Some(rate) = self.rates.get(*cells) {
-            if let Err(until) = rate.take(lane) {
-                return Admission::Closed { gate: Gate::Rate, until, every: rate.every() };
-            }
-            *cells += 1;
+        let closed = self.rates.iter().filter_map(|rate| Some((rate.closed_until(lane, now)?, rate.every())));
+        if let Some((until, every)) = closed.max() {
+            return Admission::Closed { gate: Gate::Rate, until, every };
         }
+        self.rates.iter().for_each(|rate| rate.take(lane, now));
         self.calls += 1;
         *self.calls_by_account.entry(account).or_default() += 1;
         Admission::Go
@@ -158,7 +156,7 @@ impl Gates {
     /// Forgets accounts that were idle long enough to have all their cells back.
     pub fn forget_idle(&mut self, now: Instant) {
         self.closed_until.retain(|_, until| *until > now);
-        self.rates.iter().for_each(Rate::forget_idle);
+        self.rates.iter().for_each(|rate| rate.forget_idle(now));
     }
 }
 

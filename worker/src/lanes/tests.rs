@@ -44,7 +44,7 @@ fn fill(lanes: &mut Lanes<Thing>, account: i64, ids: std::ops::Range<u32>, now: 
     }
 }
 
-fn open(_: &LaneKey, _: &mut usize) -> Admission {
+fn open(_: &LaneKey) -> Admission {
     Admission::Go
 }
 
@@ -113,7 +113,7 @@ fn a_parked_lane_wakes_when_its_gate_opens_and_is_not_asked_before() {
     let until = now + Duration::from_secs(1);
     fill(&mut lanes, 1, 0..3, now);
     let mut asked = 0;
-    let mut closed = |_: &LaneKey, _: &mut usize| {
+    let mut closed = |_: &LaneKey| {
         asked += 1;
         Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO }
     };
@@ -134,7 +134,7 @@ fn a_gate_that_says_it_is_open_already_does_not_spin() {
     fill(&mut lanes, 1, 0..3, now);
     assert!(
         lanes
-            .next(now, |_, _| Admission::Closed { gate: Gate::Rate, until: now, every: Duration::ZERO })
+            .next(now, |_| Admission::Closed { gate: Gate::Rate, until: now, every: Duration::ZERO })
             .is_none()
     );
     assert!(lanes.next_wake().unwrap() > now);
@@ -146,7 +146,7 @@ fn a_parked_lane_lets_others_pass() {
     fill(&mut lanes, 1, 0..3, now);
     fill(&mut lanes, 2, 10..13, now);
     let until = now + Duration::from_secs(1);
-    let admit = |lane: &LaneKey, _: &mut usize| match lane.account {
+    let admit = |lane: &LaneKey| match lane.account {
         AccountId::Known(1) => Admission::Closed { gate: Gate::RetryAfter, until, every: Duration::ZERO },
         _ => Admission::Go,
     };
@@ -159,7 +159,7 @@ fn a_lane_behind_its_accounts_calls_lets_others_pass_and_keeps_its_items() {
     let (mut lanes, now) = (lanes(), Instant::now());
     fill(&mut lanes, 1, 0..3, now);
     fill(&mut lanes, 2, 10..13, now);
-    let admit = |lane: &LaneKey, _: &mut usize| match lane.account {
+    let admit = |lane: &LaneKey| match lane.account {
         AccountId::Known(1) => Admission::Busy,
         _ => Admission::Go,
     };
@@ -173,7 +173,7 @@ fn no_lane_is_asked_once_no_call_may_begin_and_the_first_keeps_its_turn() {
     let (mut lanes, now) = (lanes(), Instant::now());
     (1..5).for_each(|account| fill(&mut lanes, account, 0..3, now));
     let mut asked = Vec::new();
-    let full = |lane: &LaneKey, _: &mut usize| {
+    let full = |lane: &LaneKey| {
         asked.push(lane.account);
         Admission::Full
     };
@@ -189,7 +189,7 @@ fn what_a_gate_holds_back_for_too_long_leaves_and_the_rest_stays() {
     fill(&mut lanes, 1, 0..2, now);
     fill(&mut lanes, 1, 2..4, now + Duration::from_secs(1));
     let until = now + WAIT + HOLD;
-    let turn = lanes.next(now + Duration::from_secs(1), |_, _| Admission::Closed {
+    let turn = lanes.next(now + Duration::from_secs(1), |_| Admission::Closed {
         gate: Gate::Rate,
         until,
         every: Duration::ZERO,
@@ -206,10 +206,10 @@ fn what_waits_for_calls_to_end_for_too_long_leaves_too() {
     fill(&mut lanes, 1, 0..3, now);
     let patience = WAIT + HOLD;
     for busy in [Admission::Busy, Admission::Full] {
-        assert!(lanes.next(now + patience - Duration::from_nanos(1), |_, _| busy).is_none());
+        assert!(lanes.next(now + patience - Duration::from_nanos(1), |_| busy).is_none());
     }
     assert_eq!(lanes.next_wake(), Some(now + patience));
-    let turn = lanes.next(now + patience, |_, _| Admission::Full);
+    let turn = lanes.next(now + patience, |_| Admission::Full);
     assert!(
         matches!(&turn, Some(Turn::Evict(Gate::Concurrency, None, items)) if items.len() == 3),
         "{turn:?}"
@@ -222,7 +222,7 @@ fn what_waits_for_calls_to_end_for_too_long_leaves_too() {
 fn what_can_go_at_last_goes_rather_than_leaves() {
     let (mut lanes, now) = (lanes(), Instant::now());
     fill(&mut lanes, 1, 0..3, now);
-    assert!(lanes.next(now, |_, _| Admission::Busy).is_none());
+    assert!(lanes.next(now, |_| Admission::Busy).is_none());
     assert_eq!(ids(lanes.next(now + WAIT + HOLD, open)), [0, 1, 2]);
 }
 
@@ -246,7 +246,7 @@ fn halves_behind_a_gate_leave_in_time() {
             until: at + Duration::from_millis(900),
             every: Duration::ZERO,
         };
-        match lanes.next(at, |_, _| closed) {
+        match lanes.next(at, |_| closed) {
             Some(Turn::Evict(_, _, items)) => break items.len(),
             Some(Turn::Go(_)) => panic!("the gate is closed"),
             None => at = lanes.next_wake().unwrap(),
@@ -254,25 +254,6 @@ fn halves_behind_a_gate_leave_in_time() {
     };
     assert_eq!(evicted, 2);
     assert!(at <= now + WAIT + HOLD);
-}
-
-#[test]
-fn cells_taken_are_kept_until_a_call_goes() {
-    let (mut lanes, now) = (lanes(), Instant::now());
-    fill(&mut lanes, 1, 0..6, now);
-    let until = now + Duration::from_secs(1);
-    let refuse_second = |_: &LaneKey, cells: &mut usize| {
-        *cells += 1;
-        Admission::Closed { gate: Gate::Rate, until, every: Duration::ZERO }
-    };
-    assert!(lanes.next(now, refuse_second).is_none());
-    let mut seen = Vec::new();
-    let mut go = |_: &LaneKey, cells: &mut usize| {
-        seen.push(*cells);
-        Admission::Go
-    };
-    assert!(lanes.next(until, &mut go).is_some() && lanes.next(until, &mut go).is_some());
-    assert_eq!(seen, [1, 0]);
 }
 
 #[test]
@@ -341,7 +322,7 @@ proptest! {
                 Step::Advance { ms } => now += Duration::from_millis(ms),
                 Step::Pump { seed } => {
                     let mut rng = fastrand::Rng::with_seed(seed);
-                    while let Some(turn) = lanes.next(now, |_, _| moody(&mut rng, now)) {
+                    while let Some(turn) = lanes.next(now, |_| moody(&mut rng, now)) {
                         let items = match turn {
                             Turn::Go(batch) => {
                                 let bytes: usize = batch.items.iter().map(|item| item.bytes).sum();
@@ -392,7 +373,7 @@ proptest! {
                 sent.entry(key(account)).or_default().push(id);
             }
             now += Duration::from_millis(rng.u64(0..50));
-            while let Some(turn) = lanes.next(now, |_, _| if rng.bool() { Admission::Go } else { Admission::Busy }) {
+            while let Some(turn) = lanes.next(now, |_| if rng.bool() { Admission::Go } else { Admission::Busy }) {
                 let Turn::Go(batch) = turn else { continue };
                 gone.entry(batch.key).or_default().extend(batch.items.iter().map(|item| item.id));
             }
@@ -411,7 +392,7 @@ fn what_stands_too_far_back_for_the_gates_pace_leaves_at_once() {
     // One call a second: within the patience of 5.1 s go six calls of three items.
     let until = now + Duration::from_millis(100);
     let closed = Admission::Closed { gate: Gate::Rate, until, every: Duration::from_secs(1) };
-    let Some(Turn::Evict(Gate::Rate, Some(at), left)) = lanes.next(now, |_, _| closed) else { panic!() };
+    let Some(Turn::Evict(Gate::Rate, Some(at), left)) = lanes.next(now, |_| closed) else { panic!() };
     assert_eq!((at, left.iter().map(|thing| thing.id).collect::<Vec<_>>()), (until, (18..40).collect()));
     assert!(lanes.push(&key(1), thing(99), now).is_err(), "there is no room while the gate is closed");
     assert!(lanes.push(&key(2), thing(100), now).is_ok(), "other lanes have theirs");

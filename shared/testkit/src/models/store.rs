@@ -13,7 +13,6 @@ use penstock_shared::{
         SubscriptionStore,
     },
 };
-use tokio::time::Instant;
 
 use super::{Observer, happens, latency};
 
@@ -30,14 +29,13 @@ struct State {
     fails: u8,
     rng: fastrand::Rng,
     unconfirmed: u64,
-    since: BTreeMap<SubscriptionKey, Instant>,
 }
 
 impl StoreModel {
     /// Nothing stored, no faults.
     pub fn new(seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
-        let state = State { stored: BTreeMap::new(), fails: 0, rng, unconfirmed: 0, since: BTreeMap::new() };
+        let state = State { stored: BTreeMap::new(), fails: 0, rng, unconfirmed: 0 };
         Self { state: Mutex::new(state), observer: Observer::default() }
     }
 
@@ -56,11 +54,6 @@ impl StoreModel {
     /// Everything stored, in the order of the keys.
     pub fn all(&self) -> Vec<Subscription> {
         self.state().stored.values().cloned().collect()
-    }
-
-    /// Since when there is anything stored for the key.
-    pub fn stored_since(&self, key: &SubscriptionKey) -> Option<Instant> {
-        self.state().since.get(key).copied()
     }
 
     /// Calls that took effect and were not answered.
@@ -93,14 +86,7 @@ impl StoreModel {
             state.unconfirmed += u64::from(fails && takes_effect);
             (fails, takes_effect)
         };
-        let result = takes_effect.then(|| {
-            let State { stored, since, .. } = &mut *self.state();
-            let result = effect(stored);
-            for key in stored.keys() {
-                since.entry(key.clone()).or_insert_with(Instant::now);
-            }
-            result
-        });
+        let result = takes_effect.then(|| effect(&mut self.state().stored));
         tokio::time::sleep(after).await;
         result.filter(|_| !fails).ok_or_else(|| StoreError::Unavailable("by script".to_owned()))
     }
