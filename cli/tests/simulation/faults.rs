@@ -89,8 +89,8 @@ impl Plan {
             delete_fails: dishonest(rng, 30),
             delete_unconfirmed: dishonest(rng, 15),
             renew_fails: dishonest(rng, 20),
-            lease_lost: dishonest(rng, 10),
-            duplicated: dishonest(rng, 20),
+            lease_lost: dishonest(rng, 6),
+            duplicated: dishonest(rng, 10),
             ..Faults::default()
         };
         let partner = PartnerFaults {

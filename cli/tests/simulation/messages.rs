@@ -98,10 +98,10 @@ struct Writer<'a> {
 }
 
 impl Book {
-    /// 20 to 60 messages within five minutes.
+    /// 15 to 45 messages within five minutes.
     pub(crate) fn write(seed: u64, origin_ms: i64) -> Self {
         let rng = &mut fastrand::Rng::with_seed(seed ^ 0x6d65_7373);
-        let messages = rng.usize(20..=60);
+        let messages = rng.usize(15..=45);
         let mut writer =
             Writer { rng, book: Self::default(), next: 0, message_ms: 0, at: Duration::ZERO, account: 0 };
         for _ in 0..messages {

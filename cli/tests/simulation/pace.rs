@@ -10,7 +10,8 @@ use penstock_shared::partner::{Partner, RateLimit, RouteAction};
 use penstock_worker::destination::Call;
 use tokio::time::Instant;
 
-/// A call for a subscription asks the store first, after the gates: so much later than they saw it, at most, it is made.
+/// A call for a subscription asks the store first, after the gates, and tells it the outcome before the gates hear of it:
+/// so much later than they let it pass, at most, it is made, and so much later than it came an answer is heard.
 const DETOUR: Duration = Duration::from_millis(40);
 
 /// One incarnation of a worker, as its limits see it.
@@ -35,7 +36,7 @@ struct State {
     /// GCRA's theoretical arrival times.
     arrivals: BTreeMap<(usize, Option<i64>), Instant>,
     under_way: BTreeMap<i64, usize>,
-    /// When the partner asked to wait, and until when.
+    /// When the partner asked for it, and until when.
     closed: BTreeMap<i64, (Instant, Instant)>,
 }
 
@@ -101,7 +102,6 @@ impl Pace {
         if all > self.concurrency || of_account > self.concurrency_per_account {
             return Err(format!("{all} calls at once, {of_account} of account {account}"));
         }
-        // A call that the gates let go in the moment before they heard of it is on its way already.
         match state.closed.get(&account) {
             Some((since, until)) if now > *since + DETOUR && *until > now + DETOUR => {
                 Err(format!("called account {account} {:?} too soon", *until - now))
@@ -112,11 +112,12 @@ impl Pace {
 
     /// The partner has asked for so much time.
     pub(crate) fn close(&self, call: &Call, after: Duration, now: Instant) {
-        let closed = (now, now + after);
+        let until = now + after;
         let mut state = self.state.lock().unwrap();
-        let longest = state.closed.entry(i64::from(call.account)).or_insert(closed);
-        if closed.1 > longest.1 {
-            *longest = closed;
+        let closed = state.closed.entry(i64::from(call.account)).or_insert((now, until));
+        if until > closed.1 {
+            // One that was heard before goes on.
+            *closed = (if closed.1 > now { closed.0 } else { now }, until);
         }
     }
 }
