@@ -125,7 +125,7 @@ impl Gates {
         if let Some((until, every)) = closed.max() {
             return Admission::Closed { gate: Gate::Rate, until, every };
         }
-        self.rates.iter_mut().for_each(|rate| rate.take(lane, now));
+        self.rates.iter().for_each(|rate| rate.take(lane, now));
         self.calls += 1;
         *self.calls_by_account.entry(account).or_default() += 1;
         Admission::Go
@@ -156,7 +156,7 @@ impl Gates {
     /// Forgets accounts that were idle long enough to have all their cells back.
     pub fn forget_idle(&mut self, now: Instant) {
         self.closed_until.retain(|_, until| *until > now);
-        self.rates.iter_mut().for_each(|rate| rate.forget_idle(now));
+        self.rates.iter().for_each(|rate| rate.forget_idle(now));
     }
 }
 

@@ -1,10 +1,26 @@
-//! One rate limit: GCRA on `tokio::time`, so that it runs under paused time.
+//! One rate limit: governor's GCRA on the time it is told, so that it runs under paused time.
 //!
 //! Asking and taking are two steps. A call that another limit holds up takes nothing here: a cell taken now for a call
 //! that is made later would come on top of those that are free by then, and the partner would get more than its burst.
+//! governor only takes; its store of states is ours, and keeps nothing while we ask.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, Reference as _},
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::StateStore,
+};
 use penstock_shared::{
     ids::{AccountId, Pod},
     partner::RateLimit,
@@ -29,14 +45,53 @@ pub(super) enum RateKey {
 /// Whose calls are counted together; `None` for everyone's.
 type Counted = Option<(Pod, AccountId)>;
 
+/// Time since a limit's origin, as it was told last.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<AtomicU64>);
+
+impl Clock for Told {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Relaxed))
+    }
+}
+
+/// governor's states by whose calls they count.
+#[derive(Clone, Debug, Default)]
+struct States(Arc<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    by: Mutex<BTreeMap<Counted, Nanos>>,
+    /// Whether new states are left out.
+    is_asking: AtomicBool,
+}
+
+impl StateStore for States {
+    type Key = Counted;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Counted, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut states = self.0.by.lock().unwrap_or_else(PoisonError::into_inner);
+        let (passed, next) = measure(states.get(key).copied())?;
+        if !self.0.is_asking.load(Relaxed) {
+            states.insert(key.clone(), next);
+        }
+        Ok(passed)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Rate {
     by: RateKey,
     every: Duration,
-    /// How far calls may run ahead of an even pace: the burst.
-    ahead: Duration,
-    /// When the next call would come if all came at an even pace; one that is not here has not called lately.
-    next: BTreeMap<Counted, Instant>,
+    origin: Instant,
+    told: Told,
+    states: States,
+    limiter: RateLimiter<Counted, States, Told, NoOpMiddleware<Duration>>,
 }
 
 impl Rate {
@@ -44,22 +99,32 @@ impl Rate {
     pub(super) fn new(limit: Option<RateLimit>, by: RateKey) -> Option<Self> {
         let limit = limit?;
         let every = Duration::from_secs_f64(1.0 / limit.per_second);
-        let ahead = every.saturating_mul(limit.burst.saturating_sub(1));
-        Some(Self { by, every, ahead, next: BTreeMap::new() })
+        let quota = Quota::with_period(every)?.allow_burst(NonZeroU32::new(limit.burst)?);
+        let (told, states) = (Told::default(), States::default());
+        let limiter = RateLimiter::new(quota, states.clone(), told.clone());
+        Some(Self { by, every, origin: Instant::now(), told, states, limiter })
     }
 
     /// When it lets a call of the lane pass, if not now. A lane that the limit does not concern passes.
     pub(super) fn closed_until(&self, lane: &LaneKey, now: Instant) -> Option<Instant> {
-        let next = *self.next.get(&self.counted(lane)?)?;
-        (next.saturating_duration_since(now) > self.ahead).then(|| next - self.ahead)
+        self.states.0.is_asking.store(true, Relaxed);
+        let until = self.check(lane, now);
+        self.states.0.is_asking.store(false, Relaxed);
+        until
     }
 
-    /// Counts a call that is made now.
-    pub(super) fn take(&mut self, lane: &LaneKey, now: Instant) {
-        if let Some(counted) = self.counted(lane) {
-            let next = self.next.entry(counted).or_insert(now);
-            *next = (*next).max(now) + self.every;
-        }
+    /// Counts a call that is made now; it was asked for before.
+    pub(super) fn take(&self, lane: &LaneKey, now: Instant) {
+        let _until: Option<Instant> = self.check(lane, now);
+    }
+
+    fn check(&self, lane: &LaneKey, now: Instant) -> Option<Instant> {
+        let counted = self.counted(lane)?;
+        let since = now.saturating_duration_since(self.origin);
+        self.told.0.store(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let not_until = self.limiter.check_key(&counted).err()?;
+        let since_origin: Nanos = not_until.earliest_possible().duration_since(Duration::ZERO);
+        Some(self.origin + Duration::from(since_origin))
     }
 
     /// How often it lets a call pass in the long run.
@@ -68,8 +133,10 @@ impl Rate {
     }
 
     /// Forgets those who have their whole burst back.
-    pub(super) fn forget_idle(&mut self, now: Instant) {
-        self.next.retain(|_, next| *next > now);
+    pub(super) fn forget_idle(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.origin);
+        let mut states = self.states.0.by.lock().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|_, next| Duration::from(*next) > since);
     }
 
     /// `None` for a lane that the limit does not concern.

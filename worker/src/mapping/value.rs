@@ -135,7 +135,7 @@ pub(crate) fn write(value: &Value, out: &mut Vec<u8>) -> Result<bool, MappingErr
 /// The JSON of an expression's result; `None` when it is undefined.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn to_json(value: &Value) -> Result<Option<Json>, MappingError> {
     let mut text = Vec::new();
     if !write(value, &mut text)? {

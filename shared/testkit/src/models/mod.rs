@@ -11,11 +11,11 @@ pub use queue::{Faults, QueueModel};
 pub use spill::SpillModel;
 pub use store::StoreModel;
 
+type Observe = dyn Fn(&str) + Send + Sync;
+
 /// Hears of everything a model does.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Hear>>);
-
-type Hear = dyn Fn(&str) + Send + Sync;
+pub struct Observer(Option<Arc<Observe>>);
 
 impl Observer {
     /// One that calls `hear` with one line an event.
