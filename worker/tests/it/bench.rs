@@ -12,6 +12,7 @@ use penstock_shared::{
     spill::SpillKey,
     telemetry::WorkerMetrics,
 };
+use penstock_testkit::models::{QueueModel, SpillModel, StoreModel};
 use penstock_worker::{
     Deps, RunError,
     config::WorkerConfig,
@@ -22,11 +23,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    queue_model::QueueModel,
-    script::Script,
-    store_model::{SpillModel, StoreModel},
-};
+use crate::script::Script;
 
 const PARTNER: &str = include_str!("../fixture/partner.toml");
 
@@ -73,7 +70,7 @@ impl Bench {
             retry: queue(2),
             dead: queue(3),
             store: Arc::new(StoreModel::new(seed * 10 + 4)),
-            spill: Arc::default(),
+            spill: Arc::new(SpillModel::new(seed)),
             script: Arc::new(Script::new()),
             partner: Arc::new(
                 partner::parse(&edit(PARTNER.to_owned()), "partner.toml").unwrap_or_else(|e| panic!("{e}")),
@@ -166,7 +163,7 @@ impl Bench {
     /// Waits until nothing waits on main and retry.
     pub(crate) async fn until_empty(&self) {
         for _ in 0..40 * 3600 * 5 {
-            if self.main.len() == 0 && self.retry.len() == 0 {
+            if self.main.is_empty() && self.retry.is_empty() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

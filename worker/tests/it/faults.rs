@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use penstock_testkit::models::Faults;
 use serde_json::json;
 
 use crate::{
     bench::Bench,
     messages::{events, memberships, subscription},
-    queue_model::Faults,
     script::{Got, Reply},
 };
 

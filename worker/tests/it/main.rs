@@ -8,6 +8,4 @@ mod drain;
 mod faults;
 mod http_destination;
 mod messages;
-mod queue_model;
 mod script;
-mod store_model;
