@@ -47,7 +47,7 @@ impl WorkerConfig {
     /// Reads the settings of `[worker]`, and checks those that must agree.
     pub fn read(settings: &mut Settings<'_>) -> Self {
         let config = Self {
-            messages_max: settings.count("worker.messages_max", 200, 1..=10_000),
+            messages_max: settings.count("worker.messages_max", 2_000, 1..=20_000),
             in_flight_bytes_max: settings.bytes("worker.in_flight_bytes_max", 128 << 20, 1 << 20..=16 << 30),
             items_max: settings.count("worker.items_max", 20_000, 1..=1_000_000),
             lane_items_max: settings.count("worker.lane_items_max", 5_000, 1..=1_000_000),
