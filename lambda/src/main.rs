@@ -1,0 +1,3 @@
+//! The ingress as an AWS Lambda function.
+
+fn main() {}
