@@ -3,13 +3,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use penstock_shared::{
-    aws::{self, ClientSettings},
+    aws::{self, ClientSettings, SdkConfig},
     clock::Clock,
     config::Settings,
     database::{Database, DatabaseError},
     queue::{
         Queue, Queues,
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
+        meter::Meter,
         sqs::{SqsQueue, SqsQueueConfig},
     },
     spill::{Spill, folder::FolderSpill, s3::S3Spill},
@@ -33,7 +34,18 @@ pub(crate) struct BackendConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum QueueKind {
     Embedded,
-    Sqs { main: String, retry: String, dead: String, spill_bucket: String, spill_prefix: String },
+    Sqs(SqsNames),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SqsNames {
+    main: String,
+    retry: String,
+    dead: String,
+    /// And its region, if that is another.
+    fallback: Option<(String, Option<String>)>,
+    spill_bucket: String,
+    spill_prefix: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +61,8 @@ pub(crate) struct Backends {
     /// `None` for a role that keeps none.
     pub(crate) subscriptions: Option<Arc<dyn SubscriptionStore>>,
     pub(crate) spill: Arc<dyn Spill>,
+    /// Counts the calls to SQS.
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl BackendConfig {
@@ -101,27 +115,12 @@ impl BackendConfig {
             if needs_database { Some(Database::open(&self.data_dir.join("penstock.db"))?) } else { None };
         let needs_aws = self.queue != QueueKind::Embedded || self.store != StoreKind::Embedded;
         let aws = if needs_aws { Some(aws::sdk_config().await) } else { None };
+        let meter = Arc::<Meter>::default();
         let clients = ClientSettings { connect_timeout: self.connect_timeout, ..ClientSettings::default() };
 
         let (queues, spill): (Queues, Arc<dyn Spill>) = match (&self.queue, &aws, &database) {
-            (QueueKind::Sqs { main, retry, dead, spill_bucket, spill_prefix }, Some(aws), _) => {
-                let client = aws::sqs_client(aws, &clients);
-                let config = SqsQueueConfig {
-                    message_bytes_max: self.message_bytes_max,
-                    call_timeout: self.call_timeout,
-                    ..SqsQueueConfig::default()
-                };
-                let queue = |url: &str| -> Arc<dyn Queue> {
-                    Arc::new(SqsQueue::new(client.clone(), url, clock, config))
-                };
-                let s3 = aws::s3_client(aws, &ClientSettings { attempts_max: 2, ..clients });
-                let spill = S3Spill::new(
-                    s3,
-                    spill_bucket,
-                    spill_prefix,
-                    self.call_timeout.max(Duration::from_secs(30)),
-                );
-                (Queues { main: queue(main), retry: queue(retry), dead: queue(dead) }, Arc::new(spill))
+            (QueueKind::Sqs(names), Some(aws), _) => {
+                (self.sqs_queues(names, aws, &clients, clock, &meter), self.s3_spill(names, aws, clients))
             }
             (_, _, Some(database)) => {
                 let spill = FolderSpill::new(self.data_dir.join("spill"));
@@ -139,7 +138,42 @@ impl BackendConfig {
             (_, _, Some(database)) => Some(Arc::new(EmbeddedSubscriptionStore::open(database.clone()))),
             _ => None,
         };
-        Ok(Backends { queues, subscriptions, spill })
+        Ok(Backends { queues, subscriptions, spill, meter })
+    }
+
+    fn sqs_queues(
+        &self,
+        names: &SqsNames,
+        aws: &SdkConfig,
+        clients: &ClientSettings,
+        clock: Clock,
+        meter: &Arc<Meter>,
+    ) -> Queues {
+        let config = SqsQueueConfig {
+            message_bytes_max: self.message_bytes_max,
+            call_timeout: self.call_timeout,
+            ..SqsQueueConfig::default()
+        };
+        let client = aws::sqs_client(aws, clients, None);
+        let queue = |client: &aws::SqsClient, url: &str| -> Arc<dyn Queue> {
+            Arc::new(SqsQueue::new(client.clone(), url, clock, config).metered(meter.clone()))
+        };
+        let fallback = names.fallback.as_ref().map(|(url, region)| {
+            // A client of its own: connections that hang must not be shared.
+            queue(&aws::sqs_client(aws, clients, region.as_deref()), url)
+        });
+        Queues {
+            main: queue(&client, &names.main),
+            fallback,
+            retry: queue(&client, &names.retry),
+            dead: queue(&client, &names.dead),
+        }
+    }
+
+    fn s3_spill(&self, names: &SqsNames, aws: &SdkConfig, clients: ClientSettings) -> Arc<dyn Spill> {
+        let client = aws::s3_client(aws, &ClientSettings { attempts_max: 2, ..clients });
+        let timeout = self.call_timeout.max(Duration::from_secs(30));
+        Arc::new(S3Spill::new(client, &names.spill_bucket, &names.spill_prefix, timeout))
     }
 
     fn embedded_queues(&self, database: &Database, clock: Clock) -> Queues {
@@ -153,6 +187,7 @@ impl BackendConfig {
         };
         Queues {
             main: queue("main", Some("dead")),
+            fallback: None,
             retry: queue("retry", Some("dead")),
             dead: queue("dead", None),
         }
@@ -165,10 +200,13 @@ fn read_queue(settings: &mut Settings<'_>, sqs: bool) -> QueueKind {
     let dead = settings.optional_text("sqs.dead_url");
     let bucket = settings.optional_text("s3.bucket");
     let prefix = settings.optional_text("s3.prefix").unwrap_or_default();
+    let fallback = settings.optional_text("sqs.fallback_url");
+    let region = settings.optional_text("sqs.fallback_region");
     match (sqs, main, retry, dead, bucket) {
         (false, ..) => QueueKind::Embedded,
         (true, Some(main), Some(retry), Some(dead), Some(spill_bucket)) => {
-            QueueKind::Sqs { main, retry, dead, spill_bucket, spill_prefix: prefix }
+            let fallback = fallback.map(|url| (url, region));
+            QueueKind::Sqs(SqsNames { main, retry, dead, fallback, spill_bucket, spill_prefix: prefix })
         }
         (true, ..) => {
             settings.disagree(

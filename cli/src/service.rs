@@ -233,6 +233,7 @@ impl Service {
             seed: fastrand::u64(..),
             metrics: IngressMetrics::new(),
             metrics_handle: metrics.clone(),
+            meter: backends.meter.clone(),
         };
         let worker = match worker {
             None => None,
@@ -240,6 +241,7 @@ impl Service {
                 let destination = HttpDestination::new(&partner.api, partner.limits.concurrency as usize)?;
                 let deps = penstock_worker::Deps {
                     queues: backends.queues,
+                    meter: backends.meter,
                     spill: backends.spill,
                     subscriptions: backends.subscriptions.context("the worker has no subscription store")?,
                     destination: Arc::new(destination),

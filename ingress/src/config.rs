@@ -69,12 +69,14 @@ pub struct CallLimits {
 /// How requests are packed.
 #[derive(Clone, Copy, Debug)]
 pub struct PackingConfig {
-    /// Longest wait for company while other packs are being sent; an idle packer never waits.
+    /// Longest wait for company under load; rare requests never wait.
     pub linger_max: Duration,
     /// Most requests in one pack.
     pub requests_max: usize,
-    /// Most bytes of bodies in one pack, before compression.
+    /// About how many bytes a pack has, compressed, when it is closed before its time.
     pub bytes_max: usize,
+    /// How long a queue may take before the other one is asked too, if there is one.
+    pub fallback_after: Duration,
     /// Calls to the queue at once.
     pub sends_max: usize,
     /// Longest call to the queue.
@@ -166,10 +168,12 @@ impl CallLimits {
 impl PackingConfig {
     fn read(settings: &mut Settings<'_>) -> Self {
         let level = settings.count("ingress.compression_level", 1, 1..=19);
+        let linger_ms = settings.choice("ingress.mode", "latency", &[("latency", 5), ("thrift", 25)]);
         Self {
-            linger_max: settings.millis("ingress.linger_max_ms", 5, 0..=1_000),
-            requests_max: settings.count("ingress.pack_requests_max", 64, 1..=1_000),
-            bytes_max: settings.bytes("ingress.pack_bytes_max", 512 * KIB, KIB..=16 * MIB),
+            linger_max: settings.millis("ingress.linger_max_ms", linger_ms, 0..=1_000),
+            requests_max: settings.count("ingress.pack_requests_max", 512, 1..=4_096),
+            bytes_max: settings.bytes("ingress.pack_bytes_max", 256 * KIB, KIB..=16 * MIB),
+            fallback_after: settings.millis("ingress.fallback_after_ms", 40, 1..=10_000),
             sends_max: settings.count("ingress.sends_max", 8, 1..=256),
             send_timeout: settings.millis("ingress.send_timeout_ms", 1_000, 10..=60_000),
             waiting_max: settings.count("ingress.waiting_max", 8_192, 1..=1_000_000),

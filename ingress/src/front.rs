@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::StatusCode;
+use penstock_shared::queue::Queues;
 use tokio::time::Instant;
 
 use crate::{
@@ -13,8 +14,9 @@ use crate::{
     auth::Caller,
     body::{BytesInFlight, FIRST_BYTES},
     core::{Core, Received},
+    cost::Stored,
     health::Health,
-    packer::{self, Packer, Sender},
+    packer::{self, Outlet, Packer, Sender},
     quarantine::Quarantine,
     router,
 };
@@ -47,7 +49,7 @@ impl Front {
         let bytes_in_flight =
             BytesInFlight::new(config.calls.bytes_in_flight_max, deps.metrics.bytes_in_flight.clone());
         let health = Health::new(config.auth.access().can_judge());
-        let (core, packer) = parts(deps, config, health);
+        let (core, packer) = parts(deps, config, health, Stored::default());
         (Self { core, bytes_in_flight }, Packing(packer))
     }
 
@@ -76,23 +78,23 @@ impl Front {
 }
 
 /// The core and its packer, as every transport needs them.
-pub(crate) fn parts(deps: Deps, config: &IngressConfig, health: Arc<Health>) -> (Core, Packer) {
+pub(crate) fn parts(
+    deps: Deps,
+    config: &IngressConfig,
+    health: Arc<Health>,
+    stored: Stored,
+) -> (Core, Packer) {
     let metrics = Arc::new(deps.metrics);
-    let sender = Sender {
-        queue: deps.queues.main,
-        spill: deps.spill.clone(),
-        level: config.packing.level,
-        send_timeout: config.packing.send_timeout,
-        metrics: metrics.clone(),
-        health,
-    };
+    let Queues { main, fallback, dead, .. } = deps.queues;
+    let outlet = Outlet::new(main, fallback, &config.packing, metrics.clone(), health);
+    let sender = Sender::new(outlet, deps.spill.clone(), config.packing.level, metrics.clone(), stored);
     let (handle, packer) = packer::new(config.packing, sender);
     let core = Core {
         pod: config.pod.clone(),
         partner: deps.partner,
         limits: config.calls.clone(),
         packer: handle,
-        quarantine: Quarantine::new(deps.queues.dead, deps.spill, metrics.clone()),
+        quarantine: Quarantine::new(dead, deps.spill, metrics.clone()),
         metrics,
         clock: deps.clock,
         rng: Mutex::new(fastrand::Rng::with_seed(deps.seed)),

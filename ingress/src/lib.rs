@@ -9,6 +9,7 @@ mod body;
 pub mod config;
 mod connection;
 mod core;
+mod cost;
 mod front;
 mod health;
 mod packer;
@@ -21,9 +22,9 @@ use std::{fmt, sync::Arc};
 use penstock_shared::{
     admin::{self, ReadinessCheck},
     clock::Clock,
-    queue::Queues,
+    queue::{Queues, meter::Meter},
     spill::Spill,
-    telemetry::{IngressMetrics, MetricsHandle},
+    telemetry::{IngressMetrics, MetricsHandle, QueueMetrics},
 };
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ pub use config::IngressConfig;
 pub use core::PartnerAnswers;
 pub use front::{Front, Packing};
 
-use crate::{body::BytesInFlight, health::Health, router::Ingress, server::Server};
+use crate::{body::BytesInFlight, cost::Stored, health::Health, router::Ingress, server::Server};
 
 /// What ingress works with.
 #[derive(Clone)]
@@ -51,6 +52,8 @@ pub struct Deps {
     pub metrics: IngressMetrics,
     /// What `/metrics` renders.
     pub metrics_handle: MetricsHandle,
+    /// Counts the calls to the queues.
+    pub meter: Arc<Meter>,
 }
 
 impl fmt::Debug for Deps {
@@ -91,8 +94,10 @@ pub async fn run(
     warn_of_access(&config, &access);
     let health = Health::new(access.can_judge());
     let (queue, metrics_handle) = (deps.queues.main.clone(), deps.metrics_handle.clone());
-    let (core, packer) = front::parts(deps, &config, health.clone());
+    let (meter, stored) = (deps.meter.clone(), Stored::default());
+    let (core, packer) = front::parts(deps, &config, health.clone(), stored.clone());
     let metrics = core.metrics.clone();
+    let queue_metrics = QueueMetrics::new();
     let bytes_in_flight =
         BytesInFlight::new(config.calls.bytes_in_flight_max, metrics.bytes_in_flight.clone());
     let router = router::router(Arc::new(Ingress { core, access, bytes_in_flight }));
@@ -104,6 +109,7 @@ pub async fn run(
     };
     let (last, mut side) = (CancellationToken::new(), JoinSet::new());
     side.spawn(health.clone().probe(queue, last.clone()));
+    side.spawn(cost::show(meter, stored, metrics, queue_metrics, last.clone()));
     if let Some(admin) = admin {
         let readiness: ReadinessCheck = {
             let health = health.clone();

@@ -1,29 +1,37 @@
 //! Puts requests that arrive together into packs, sends packs together, and tells each request its own result.
 //!
-//! An idle packer sends at once. While it is sending, what arrives meanwhile waits for company, at most `linger_max`:
-//! the busier it is, the fuller the packs. A request that was accepted here is sent even if its caller goes away
-//! (protocol.md trap 14), unless its time was over, and it was answered 503, before the sending began.
+//! When requests are rare each is sent at once. Under load the first of a pack waits for company, at most `linger_max`:
+//! the busier it is, the fuller the packs, and nobody is woken for a request that waits anyway. A request that was
+//! accepted here is sent even if its caller goes away (protocol.md trap 14), unless its time was over, and it was
+//! answered 503, before the sending began.
 
 mod line;
+mod outlet;
+mod pace;
+mod route;
 mod sending;
 
 use std::sync::Arc;
 
 use penstock_shared::pack::{PackedBody, PackedRequest};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{
+        mpsc::{self, error::TryRecvError},
+        oneshot,
+    },
     task::{JoinError, JoinSet},
     time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{answer::Shed, body::BytesPermit, config::PackingConfig};
 use line::Line;
-pub(crate) use sending::Sender;
+use pace::Pace;
+pub(crate) use {outlet::Outlet, sending::Sender};
 
 /// Bodies larger than a pack that are sent at once; each may have to be spilled first, so they have slots of their own.
 const LARGE_SENDS_MAX: usize = 4;
-/// Requests taken from the channel in one go.
-const TAKE_MAX: usize = 256;
+/// Longer bodies are sent by themselves, unless the queue takes still less.
+const ALONE_ABOVE: usize = 512 * 1024;
 
 /// One request on its way to the queue.
 #[derive(Debug)]
@@ -88,60 +96,102 @@ impl Handle {
 
 /// A handle, and the packer behind it.
 pub(crate) fn new(config: PackingConfig, sender: Sender) -> (Handle, Packer) {
-    let pack_bytes_max = config.bytes_max.min(sender.pack_bytes_max());
+    let alone_above = ALONE_ABOVE.min(sender.pack_bytes_max());
     let (handle, entries) = mpsc::channel(config.waiting_max);
-    let handle = Handle { entries: handle, pack_bytes_max };
-    (handle, Packer { entries, sender: Arc::new(sender), config, pack_bytes_max })
+    let handle = Handle { entries: handle, pack_bytes_max: alone_above };
+    let packer = Packer {
+        entries,
+        open: true,
+        line: Line::new(config.requests_max, alone_above),
+        pace: Pace::new(config.linger_max),
+        sender: Arc::new(sender),
+        config,
+    };
+    (handle, packer)
 }
 
 /// Takes requests until all handles are gone, then sends what is left.
 #[derive(Debug)]
 pub(crate) struct Packer {
     entries: mpsc::Receiver<Entry>,
+    open: bool,
+    line: Line<Entry>,
+    pace: Pace,
     sender: Arc<Sender>,
     config: PackingConfig,
-    pack_bytes_max: usize,
 }
 
 impl Packer {
     /// Packs and sends until all handles are gone and everything accepted is sent.
     pub(crate) async fn run(mut self) {
-        let mut line = Line::new(self.config.requests_max, self.pack_bytes_max);
         let (mut sends, mut large_sends) = (JoinSet::new(), JoinSet::new());
-        let mut taken = Vec::with_capacity(TAKE_MAX);
-        let mut open = true;
         loop {
+            self.take_waiting();
             while large_sends.len() < LARGE_SENDS_MAX
-                && let Some(entry) = line.take_large()
+                && let Some(entry) = self.line.take_large()
             {
                 large_sends.spawn(self.sender.clone().send(vec![vec![entry]]));
             }
             while sends.len() < self.config.sends_max
-                && let Some(packs) = line.take(self.is_due(&line, open, sends.is_empty()))
+                && let Some(packs) = self.line.take(self.is_due())
             {
                 sends.spawn(self.sender.clone().send(packs));
             }
-            let lingering = line.open_since().filter(|_| sends.len() < self.config.sends_max);
-            let wake = lingering.map(|since| since + self.config.linger_max);
+            let wake = self.due_at().filter(|_| sends.len() < self.config.sends_max);
             tokio::select! {
                 biased;
                 Some(sent) = sends.join_next() => report(sent),
                 Some(sent) = large_sends.join_next() => report(sent),
-                received = self.entries.recv_many(&mut taken, TAKE_MAX), if open && line.has_room() => {
-                    open = received > 0;
-                    let now = Instant::now();
-                    taken.drain(..).for_each(|entry| line.push(entry.bytes(), entry, now));
-                }
+                // Until then requests gather in the channel.
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                first = self.entries.recv(), if self.open && wake.is_none() && self.line.has_room() => {
+                    self.take_first(first);
+                }
                 else => return,
             }
         }
     }
 
+    /// Takes what is in the channel already.
+    fn take_waiting(&mut self) {
+        let now = Instant::now();
+        let mut taken = 0;
+        while self.open && self.line.has_room() {
+            match self.entries.try_recv() {
+                Ok(entry) => {
+                    self.line.push(entry.bytes(), entry, now);
+                    taken += 1;
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => self.open = false,
+            }
+        }
+        if taken > 0 {
+            self.pace.note(taken, now);
+            self.line.fill_to(self.sender.unpacked(self.config.bytes_max));
+        }
+    }
+
+    /// Takes the first of many, after a silence.
+    fn take_first(&mut self, entry: Option<Entry>) {
+        match entry {
+            Some(entry) => {
+                let now = Instant::now();
+                self.line.push(entry.bytes(), entry, now);
+                self.pace.note(1, now);
+            }
+            None => self.open = false,
+        }
+    }
+
+    /// When the open pack is to be sent, full or not.
+    fn due_at(&self) -> Option<Instant> {
+        self.line.open_since().map(|since| since + self.pace.linger())
+    }
+
     /// Whether a pack that is not full is to be sent now.
-    fn is_due(&self, line: &Line<Entry>, open: bool, idle: bool) -> bool {
-        let waited = line.open_since().is_some_and(|since| since.elapsed() >= self.config.linger_max);
-        !open || idle || waited
+    fn is_due(&self) -> bool {
+        !self.open || self.due_at().is_some_and(|at| at <= Instant::now())
     }
 }
 

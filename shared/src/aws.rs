@@ -7,8 +7,11 @@
 
 use std::{error::Error, fmt::Write as _, time::Duration};
 
+pub use aws_config::SdkConfig;
+pub use aws_sdk_sqs::Client as SqsClient;
+
 use aws_config::{
-    BehaviorVersion, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    BehaviorVersion, Region, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -56,9 +59,11 @@ pub async fn sdk_config() -> SdkConfig {
     aws_config::load_defaults(BehaviorVersion::latest()).await
 }
 
-/// A client for SQS.
-pub fn sqs_client(config: &SdkConfig, settings: &ClientSettings) -> aws_sdk_sqs::Client {
+/// A client for SQS, in the configuration's region or another.
+pub fn sqs_client(config: &SdkConfig, settings: &ClientSettings, region: Option<&str>) -> SqsClient {
+    let region = region.map(|region| Region::new(region.to_owned()));
     let config = aws_sdk_sqs::config::Builder::from(config)
+        .region(region.or_else(|| config.region().cloned()))
         .timeout_config(settings.timeouts())
         .retry_config(settings.retries())
         // A long poll is silent for as long as it waits.

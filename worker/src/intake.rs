@@ -23,15 +23,18 @@ const RECEIVE_MAX: usize = 10;
 pub enum Source {
     /// Fresh packs.
     Main,
+    /// Fresh packs that the main queue did not take.
+    Fallback,
     /// What was left of earlier ones.
     Retry,
 }
 
 impl Source {
-    /// The queue itself.
+    /// The queue itself. Nothing comes from a fallback where there is none; the main queue stands for it then.
     pub fn queue(self, queues: &Queues) -> Arc<dyn Queue> {
         match self {
             Self::Main => queues.main.clone(),
+            Self::Fallback => queues.fallback.as_ref().unwrap_or(&queues.main).clone(),
             Self::Retry => queues.retry.clone(),
         }
     }

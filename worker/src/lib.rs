@@ -31,8 +31,13 @@ mod watch;
 use std::sync::{Arc, Mutex};
 
 use penstock_shared::{
-    clock::Clock, pack::CompressionLevel, partner::Partner, queue::Queues, spill::Spill,
-    subscription::SubscriptionStore, telemetry::QueueMetrics,
+    clock::Clock,
+    pack::CompressionLevel,
+    partner::Partner,
+    queue::{Queues, meter::Meter},
+    spill::Spill,
+    subscription::SubscriptionStore,
+    telemetry::QueueMetrics,
 };
 use tokio::{
     sync::mpsc,
@@ -59,6 +64,8 @@ use self::{
 pub struct Deps {
     /// Where messages come from and go to.
     pub queues: Queues,
+    /// Counts the calls to them.
+    pub meter: Arc<Meter>,
     /// Bodies the queue could not hold.
     pub spill: Arc<dyn Spill>,
     /// Which audiences are connected.
@@ -95,7 +102,11 @@ pub struct RunError(#[from] JoinError);
 pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> Result<(), RunError> {
     let leases = LeaseTasks { tracker: TaskTracker::new(), lost: deps.ledger.metrics().leases_lost.clone() };
     let bytes = Arc::new(ByteBudget::new(config.in_flight_bytes_max));
-    let sources = [(Source::Main, config.messages_max), (Source::Retry, config.messages_max.div_ceil(4))];
+    let mut sources =
+        vec![(Source::Main, config.messages_max), (Source::Retry, config.messages_max.div_ceil(4))];
+    if deps.queues.fallback.is_some() {
+        sources.push((Source::Fallback, config.messages_max.div_ceil(4)));
+    }
     let messages: usize = sources.iter().map(|(_, messages)| messages).sum();
 
     let (to_split, received) = mpsc::channel(messages);
@@ -139,7 +150,7 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         hand_back.clone(),
     ));
     stages.spawn(settle::run(settler(&deps), settled));
-    let watch = watch::run(deps.queues.clone(), QueueMetrics::new(), config.watch_every);
+    let watch = watch::run(deps.queues.clone(), deps.meter.clone(), QueueMetrics::new(), config.watch_every);
 
     let mut watch = std::pin::pin!(stop.run_until_cancelled(watch));
     let mut deadline = std::pin::pin!(drain_deadline(&stop, config.drain_deadline, &hand_back));

@@ -1,19 +1,22 @@
 //! Looks at the queues now and then and shows how much waits on them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use penstock_shared::{
-    queue::{Depth, Queues},
+    queue::{Depth, Queues, meter::Meter},
     telemetry::QueueMetrics,
 };
 
 /// Looks at each queue every `every`; never ends by itself.
-pub(crate) async fn run(queues: Queues, metrics: QueueMetrics, every: Duration) {
+pub(crate) async fn run(queues: Queues, meter: Arc<Meter>, metrics: QueueMetrics, every: Duration) {
     let mut turns = tokio::time::interval(every);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        for (name, queue) in [("main", &queues.main), ("retry", &queues.retry), ("dead", &queues.dead)] {
+        metrics.show_meter(&meter);
+        let fallback = queues.fallback.as_ref().map(|queue| ("fallback", queue));
+        let named = [("main", &queues.main), ("retry", &queues.retry), ("dead", &queues.dead)];
+        for (name, queue) in named.into_iter().chain(fallback) {
             match queue.depth().await {
                 Ok(depth) => show(&metrics, name, depth),
                 Err(error) => tracing::debug!(%error, queue = name, "could not ask a queue for its depth"),

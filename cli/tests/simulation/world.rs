@@ -239,7 +239,7 @@ impl World {
     }
 
     fn queues(&self) -> Queues {
-        Queues { main: self.main.clone(), retry: self.retry.clone(), dead: self.dead.clone() }
+        Queues { main: self.main.clone(), fallback: None, retry: self.retry.clone(), dead: self.dead.clone() }
     }
 
     fn seed(&self) -> u64 {
@@ -301,6 +301,7 @@ impl World {
         config.packing.bytes_max = 2_000;
         for life in self.plan.ingress.iter().copied().map(Some).chain([None]) {
             let deps = penstock_ingress::Deps {
+                meter: Arc::default(),
                 queues: self.queues(),
                 spill: self.spill.clone(),
                 partner: PartnerAnswers::from(&*self.toml),
@@ -380,6 +381,7 @@ impl World {
     ) -> (Arc<Ledger>, impl Future<Output = Result<(), penstock_worker::RunError>> + use<>) {
         let ledger = Arc::new(Ledger::new(pod(), WorkerMetrics::new()));
         let deps = penstock_worker::Deps {
+            meter: Arc::default(),
             queues: self.queues(),
             spill: self.spill.clone(),
             subscriptions: self.store.clone(),

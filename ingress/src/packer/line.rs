@@ -11,7 +11,8 @@ pub(super) const PACKS_PER_SEND: usize = 10;
 #[derive(Debug)]
 pub(super) struct Line<T> {
     requests_max: usize,
-    bytes_max: usize,
+    alone_above: usize,
+    fill_to: usize,
     full: VecDeque<Vec<T>>,
     open: Vec<T>,
     open_bytes: usize,
@@ -20,10 +21,12 @@ pub(super) struct Line<T> {
 }
 
 impl<T> Line<T> {
-    pub(super) fn new(requests_max: usize, bytes_max: usize) -> Self {
+    /// Packs of at most so many requests; a request of more than `alone_above` bytes stands alone.
+    pub(super) fn new(requests_max: usize, alone_above: usize) -> Self {
         Self {
             requests_max,
-            bytes_max,
+            alone_above,
+            fill_to: alone_above,
             full: VecDeque::new(),
             open: Vec::new(),
             open_bytes: 0,
@@ -32,13 +35,18 @@ impl<T> Line<T> {
         }
     }
 
-    /// Adds a request of so many bytes; one larger than a pack stands alone.
+    /// From now on packs are closed before they hold more bytes than this, unless one request alone does.
+    pub(super) fn fill_to(&mut self, bytes: usize) {
+        self.fill_to = bytes;
+    }
+
+    /// Adds a request of so many bytes.
     pub(super) fn push(&mut self, bytes: usize, request: T, now: Instant) {
-        if bytes > self.bytes_max {
+        if bytes > self.alone_above {
             self.large.push_back(request);
             return;
         }
-        if self.open_bytes + bytes > self.bytes_max {
+        if self.open_bytes + bytes > self.fill_to {
             self.close();
         }
         self.open_since.get_or_insert(now);
@@ -102,6 +110,15 @@ mod tests {
         assert_eq!(line.take_large(), Some(5));
         assert_eq!(line.take(false), Some(vec![vec![0, 1, 2], vec![3], vec![4]]));
         assert_eq!(line.take(true), None);
+    }
+
+    #[tokio::test]
+    async fn packs_fill_to_what_is_asked_and_a_request_beyond_that_has_one_for_itself() {
+        let now = Instant::now();
+        let mut line = Line::new(10, 100);
+        line.fill_to(50);
+        [30, 30, 80, 20, 10].into_iter().enumerate().for_each(|(n, bytes)| line.push(bytes, n, now));
+        assert_eq!(line.take(true), Some(vec![vec![0], vec![1], vec![2], vec![3, 4]]));
     }
 
     #[tokio::test]

@@ -21,7 +21,9 @@ use penstock_shared::{
 use tokio::time::sleep;
 
 use super::*;
-use crate::{body::BytesInFlight, health::Health};
+use crate::{body::BytesInFlight, cost::Stored, health::Health};
+
+mod fallback;
 
 /// What one call of the queue does.
 #[derive(Clone, Debug)]
@@ -104,6 +106,7 @@ const CONFIG: PackingConfig = PackingConfig {
     linger_max: Duration::from_millis(5),
     requests_max: 64,
     bytes_max: 512 * 1024,
+    fallback_after: Duration::from_millis(40),
     sends_max: 2,
     send_timeout: Duration::from_millis(500),
     waiting_max: 1000,
@@ -127,14 +130,9 @@ impl Bench {
             message_bytes_max,
         });
         let spill = Arc::new(MemorySpill::default());
-        let sender = Sender {
-            queue: queue.clone(),
-            spill: spill.clone(),
-            level: config.level,
-            send_timeout: config.send_timeout,
-            metrics: Arc::new(IngressMetrics::new()),
-            health: Health::new(true),
-        };
+        let metrics = Arc::new(IngressMetrics::new());
+        let outlet = Outlet::new(queue.clone(), None, &config, metrics.clone(), Health::new(true));
+        let sender = Sender::new(outlet, spill.clone(), config.level, metrics, Stored::default());
         let (handle, packer) = new(config, sender);
         let mut tasks = JoinSet::new();
         tasks.spawn(packer.run());
@@ -187,17 +185,35 @@ async fn an_idle_packer_sends_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_packer_lingers_for_company_but_not_for_long() {
-    let bench = Bench::new(CONFIG, 1 << 20, &[Step::Store(ms(50)), Step::Store(ms(1))]);
-    let started = Instant::now();
-    let late = async {
-        sleep(ms(10)).await;
-        let stored = join_all([2, 3].map(|n| bench.store(n))).await;
-        (stored, started.elapsed())
-    };
-    let (first, (others, when)) = tokio::join!(bench.store(1), late);
-    assert_eq!((first, others), (Ok(()), vec![Ok(()), Ok(())]));
-    assert_eq!(when, ms(10 + 5 + 1), "the linger, then their own call beside the first");
-    assert_eq!(bench.stored(), [[[2, 3].to_vec()], [[1].to_vec()]]);
+    let bench = Bench::new(CONFIG, 1 << 20, &[]);
+    let waits = join_all((0..500).map(|n| {
+        let bench = &bench;
+        async move {
+            sleep(ms(1) * (n / 5)).await;
+            let started = Instant::now();
+            assert_eq!(bench.store(i64::from(n)).await, Ok(()));
+            started.elapsed()
+        }
+    }));
+    let waits = waits.await;
+    assert!(waits.iter().all(|wait| *wait <= CONFIG.linger_max), "{:?}", waits.iter().max());
+    let packs: Vec<usize> = bench.stored().concat().iter().map(Vec::len).collect();
+    let settled = &packs[10..packs.len() - 1];
+    assert!(settled.iter().all(|requests| *requests >= 25), "{packs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pack_that_compresses_worse_than_expected_is_divided_and_nothing_is_spilled() {
+    let config = PackingConfig { bytes_max: 1 << 20, ..CONFIG };
+    let bench = Bench::new(config, 16 * 1024, &[Step::Store(ms(1))]);
+    let mut rng = fastrand::Rng::with_seed(1);
+    let bodies: Vec<Bytes> = (0..16).map(|_| (0..3_000).map(|_| rng.u8(..)).collect()).collect();
+    let results = join_all((0..).zip(&bodies).map(|(n, body)| bench.store_body(n, body.clone()))).await;
+    assert!(results.iter().all(Result::is_ok));
+    let stored = bench.stored().concat();
+    assert!(stored.len() >= 4 && stored.iter().any(|pack| pack.len() > 1), "{stored:?}");
+    assert_eq!(stored.concat().len(), 16);
+    assert!(bench.spill.0.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

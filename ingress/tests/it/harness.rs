@@ -39,6 +39,7 @@ pub(crate) struct Running {
     pub(crate) admin: SocketAddr,
     pub(crate) main: Arc<Faulty>,
     pub(crate) dead: Arc<Faulty>,
+    pub(crate) fallback: Arc<Faulty>,
     pub(crate) metrics: MetricsHandle,
     pub(crate) stop: CancellationToken,
     spill: Arc<dyn Spill>,
@@ -61,6 +62,24 @@ impl Running {
     }
 
     pub(crate) async fn start_with(config: IngressConfig) -> Self {
+        Self::start_on(config, false).await
+    }
+
+    /// With a second queue beside the main one.
+    pub(crate) async fn start_with_fallback(config: IngressConfig) -> Self {
+        Self::start_on(config, true).await
+    }
+
+    async fn start_on(config: IngressConfig, with_fallback: bool) -> Self {
+        Self::start_between(config, with_fallback, |main, fallback| (main, fallback)).await
+    }
+
+    /// With other queues in place of the embedded ones, if it likes.
+    pub(crate) async fn start_between(
+        config: IngressConfig,
+        with_fallback: bool,
+        queues: impl FnOnce(Arc<dyn Queue>, Option<Arc<dyn Queue>>) -> (Arc<dyn Queue>, Option<Arc<dyn Queue>>),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("penstock.db")).unwrap();
         let clock = Clock::starting_at(1_700_000_000_000);
@@ -70,19 +89,22 @@ impl Running {
             let within: Arc<dyn Queue> = Arc::new(EmbeddedQueue::open(database.clone(), clock, name, config));
             Arc::new(Faulty { within, fault: Fault::None.into() })
         };
-        let (main, dead) = (queue("main"), queue("dead"));
+        let (main, dead, second) = (queue("main"), queue("dead"), queue("fallback"));
+        let fallback = with_fallback.then(|| second.clone() as Arc<dyn Queue>);
+        let (front, fallback) = queues(main.clone(), fallback);
         let spill: Arc<dyn Spill> = Arc::new(FolderSpill::new(folder.path().join("spill")));
         let (recorder, metrics_handle) = local_recorder();
         let metrics = metrics::with_local_recorder(&recorder, IngressMetrics::new);
         let partner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/partners/sandbox.toml");
         let deps = Deps {
-            queues: Queues { main: main.clone(), retry: queue("retry"), dead: dead.clone() },
+            queues: Queues { main: front, fallback, retry: queue("retry"), dead: dead.clone() },
             spill: spill.clone(),
             partner: PartnerAnswers::from(&partner::load(&partner).unwrap()),
             clock,
             seed: 1,
             metrics,
             metrics_handle: metrics_handle.clone(),
+            meter: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -90,7 +112,18 @@ impl Running {
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(penstock_ingress::run(deps, config, listener, Some(admin_listener), stop.clone()));
-        Self { address, admin, main, dead, metrics: metrics_handle, stop, spill, task, _folder: folder }
+        Self {
+            address,
+            admin,
+            main,
+            dead,
+            fallback: second,
+            metrics: metrics_handle,
+            stop,
+            spill,
+            task,
+            _folder: folder,
+        }
     }
 
     /// One call on a connection of its own.
@@ -123,6 +156,11 @@ impl Running {
         self.packs().await.into_iter().flat_map(|pack| pack.requests).collect()
     }
 
+    /// Takes every request off the fallback queue.
+    pub(crate) async fn stored_in_fallback(&self) -> Vec<PackedRequest> {
+        take(&*self.fallback).await.into_iter().flat_map(|pack| pack.requests).collect()
+    }
+
     /// Takes every request off the dead-letter queue.
     pub(crate) async fn quarantined(&self) -> Vec<PackedRequest> {
         take(&*self.dead).await.into_iter().flat_map(|pack| pack.requests).collect()
@@ -146,7 +184,7 @@ impl Running {
     }
 }
 
-async fn take(queue: &dyn Queue) -> Vec<Pack> {
+pub(crate) async fn take(queue: &dyn Queue) -> Vec<Pack> {
     let mut packs = Vec::new();
     loop {
         let messages = queue.receive(10, Duration::ZERO, Duration::from_secs(60)).await.unwrap();

@@ -8,9 +8,11 @@
 //! The header lists the requests and the length of each body. A reader refuses versions it does not know, so a newer
 //! ingress is rolled out after the workers. The bytes are binary; a queue that takes text alone encodes them itself.
 
+mod compress;
+
 use std::io::Read as _;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{DeadReason, Pack, PackedBody, PackedRequest, Pending, PendingItem};
@@ -89,22 +91,7 @@ impl Pack {
     pub fn encode(&self, level: CompressionLevel) -> Bytes {
         let header = Header { requests: self.requests.iter().map(entry).collect() };
         let header = serde_json::to_vec(&header).expect("plain structs always serialise");
-        let length = u32::try_from(header.len()).expect("a header is far below 4 GiB");
-        let bodies = || self.requests.iter().filter_map(inline);
-        let mut content = BytesMut::with_capacity(4 + header.len() + bodies().map(Bytes::len).sum::<usize>());
-        content.extend_from_slice(&length.to_le_bytes());
-        content.extend_from_slice(&header);
-        bodies().for_each(|body| content.extend_from_slice(body));
-
-        let (codec, content) = match zstd::bulk::compress(&content, level.0) {
-            Ok(smaller) if smaller.len() < content.len() => (ZSTD, smaller),
-            _ => (PLAIN, content.to_vec()),
-        };
-        let mut bytes = BytesMut::with_capacity(6 + content.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&[VERSION, codec]);
-        bytes.extend_from_slice(&content);
-        bytes.freeze()
+        compress::framed(&header, self.requests.iter().filter_map(inline), level)
     }
 
     /// About how many bytes the pack takes once it is unpacked, without unpacking it: what its frame says, at least

@@ -4,6 +4,7 @@
 //! Nothing outside `sqs.rs` names SQS.
 
 pub mod embedded;
+pub mod meter;
 pub mod sqs;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -125,11 +126,13 @@ pub enum QueueError {
     LeaseLost,
 }
 
-/// The three queues of a pipeline.
+/// The queues of a pipeline.
 #[derive(Clone, Debug)]
 pub struct Queues {
     /// Fresh packs, mixed accounts.
     pub main: Arc<dyn Queue>,
+    /// Stands in for `main` while that is slow or fails; perhaps of another region.
+    pub fallback: Option<Arc<dyn Queue>>,
     /// What is left of a pack, re-packed by account, with a delay.
     pub retry: Arc<dyn Queue>,
     /// Set aside with a reason, until a person redrives it.

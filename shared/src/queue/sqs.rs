@@ -11,7 +11,7 @@ mod batches;
 mod errors;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,7 +28,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
-use super::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt, check_body};
+use super::{
+    Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt, check_body,
+    meter::{Meter, Operation},
+};
 use crate::{aws::within, clock::Clock};
 
 /// Since August 2025; for a message, and for all messages of a batch together.
@@ -81,6 +84,7 @@ pub struct SqsQueue {
     url: String,
     clock: Clock,
     config: SqsQueueConfig,
+    meter: Arc<Meter>,
     /// When the oldest message of the last receive was sent: SQS tells the age of its oldest to CloudWatch only.
     oldest_sent_at_ms: Mutex<Option<i64>>,
 }
@@ -88,7 +92,14 @@ pub struct SqsQueue {
 impl SqsQueue {
     /// The queue at that URL. The client's attempt limit, if any, must be above the wait of a receive.
     pub fn new(client: Client, url: &str, clock: Clock, config: SqsQueueConfig) -> Self {
-        Self { client, url: url.to_owned(), clock, config, oldest_sent_at_ms: Mutex::default() }
+        let (url, meter) = (url.to_owned(), Arc::default());
+        Self { client, url, clock, config, meter, oldest_sent_at_ms: Mutex::default() }
+    }
+
+    /// The same, counted by this meter.
+    #[must_use]
+    pub fn metered(self, meter: Arc<Meter>) -> Self {
+        Self { meter, ..self }
     }
 
     async fn send_batch(&self, messages: &[&Outgoing]) -> Vec<Result<(), QueueError>> {
@@ -108,6 +119,8 @@ impl SqsQueue {
     }
 
     async fn send_together(&self, messages: &[&Outgoing]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
+        let bytes = messages.iter().map(|message| message.body.len() + OVERHEAD_BYTES).sum();
+        self.meter.count(Operation::Send, bytes);
         let entries = messages.iter().enumerate().map(|(id, message)| self.entry(id, message)).collect();
         let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = within(self.config.call_timeout, call.send()).await;
@@ -144,6 +157,7 @@ impl SqsQueue {
                 .build()
                 .expect("id and receipt are set")
         };
+        self.meter.count(Operation::Delete, 0);
         let entries = receipts.iter().enumerate().map(entry).collect();
         let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
         match within(self.config.call_timeout, call.send()).await {
@@ -192,12 +206,15 @@ impl Queue for SqsQueue {
         let limit = wait.min(WAIT_MAX) + self.config.receive_margin;
         let answer = within(limit, call.send()).await.map_err(|error| errors::of_call(&error))?;
         let messages: Vec<_> = answer.messages.unwrap_or_default().into_iter().filter_map(message).collect();
+        let bytes = messages.iter().map(|message| message.body.len() + OVERHEAD_BYTES).sum();
+        self.meter.count(Operation::Receive, bytes);
         let oldest = messages.iter().map(|message| message.sent_at_ms).min();
         *self.oldest_sent_at_ms.lock().unwrap_or_else(PoisonError::into_inner) = oldest;
         Ok(messages)
     }
 
     async fn renew(&self, receipt: &Receipt, lease: Duration) -> Result<(), QueueError> {
+        self.meter.count(Operation::Other, 0);
         let call = self
             .client
             .change_message_visibility()
@@ -217,6 +234,7 @@ impl Queue for SqsQueue {
 
     /// The age is that of the oldest message of this queue object's last receive, and unknown to one that only sends.
     async fn depth(&self) -> Result<Depth, QueueError> {
+        self.meter.count(Operation::Other, 0);
         let call = self
             .client
             .get_queue_attributes()

@@ -25,6 +25,12 @@ pub struct IngressMetrics {
     pub quarantine_lost: Counter,
     /// `ingress_spilled_total`.
     pub spilled: Counter,
+    /// `ingress_queue_sends_total` by queue and outcome.
+    pub queue_sends: Family<Counter>,
+    /// `ingress_fallback_first`.
+    pub fallback_first: Gauge,
+    /// `ingress_queue_cost_dollars_per_million`.
+    pub cost: Gauge,
     /// `ingress_connections`.
     pub connections: Gauge,
     /// `ingress_shed_total` by reason.
@@ -44,6 +50,9 @@ impl IngressMetrics {
             quarantined: table::INGRESS_QUARANTINED.counters(),
             quarantine_lost: table::INGRESS_QUARANTINE_LOST.counter(),
             spilled: table::INGRESS_SPILLED.counter(),
+            queue_sends: table::INGRESS_QUEUE_SENDS.counters(),
+            fallback_first: table::INGRESS_FALLBACK_FIRST.gauge(),
+            cost: table::INGRESS_COST.gauge(),
             connections: table::INGRESS_CONNECTIONS.gauge(),
             shed: table::INGRESS_SHED.counters(),
         }

@@ -97,7 +97,10 @@ const FILTERED: Label = Label {
 };
 const GATE: Label =
     Label { name: "gate", words: &["rate", "retry_after", "concurrency", "lane_full", "other"] };
-const QUEUE: Label = Label { name: "queue", words: &["main", "retry", "dead"] };
+const QUEUE: Label = Label { name: "queue", words: &["main", "retry", "dead", "fallback"] };
+const SENT_TO: Label = Label { name: "queue", words: &["main", "fallback"] };
+const SENT: Label = Label { name: "outcome", words: &["stored", "partly", "failed", "slow"] };
+const OPERATION: Label = Label { name: "operation", words: &["send", "receive", "delete", "other"] };
 const STATE: Label = Label { name: "state", words: &["visible", "leased", "delayed"] };
 
 pub(super) const INGRESS_REQUESTS: &Metric = &Metric {
@@ -152,6 +155,24 @@ pub(super) const INGRESS_SPILLED: &Metric = &Metric {
     name: "ingress_spilled_total",
     help: "Bodies too large for the queue and stored beside it.",
     kind: Kind::Counter,
+    labels: &[],
+};
+pub(super) const INGRESS_QUEUE_SENDS: &Metric = &Metric {
+    name: "ingress_queue_sends_total",
+    help: "Sends of packs, by which queue was asked and what came of it; slow: another queue was asked, or nobody waited any more.",
+    kind: Kind::Counter,
+    labels: &[SENT_TO, SENT],
+};
+pub(super) const INGRESS_FALLBACK_FIRST: &Metric = &Metric {
+    name: "ingress_fallback_first",
+    help: "1 while the main queue fails or is slow and packs go to the fallback first.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+pub(super) const INGRESS_COST: &Metric = &Metric {
+    name: "ingress_queue_cost_dollars_per_million",
+    help: "What the queue calls of this process cost at list price, for a million requests stored, over the last minute.",
+    kind: Kind::Gauge,
     labels: &[],
 };
 pub(super) const INGRESS_CONNECTIONS: &Metric =
@@ -253,6 +274,19 @@ pub(super) const QUEUE_OLDEST: &Metric = &Metric {
     labels: &[QUEUE],
 };
 
+pub(super) const QUEUE_CALLS: &Metric = &Metric {
+    name: "queue_calls_total",
+    help: "Calls to SQS, whichever queue.",
+    kind: Kind::Counter,
+    labels: &[OPERATION],
+};
+pub(super) const QUEUE_BILLED: &Metric = &Metric {
+    name: "queue_billed_requests_total",
+    help: "Of these, what SQS bills: one for each call, and one more for each further 64 KiB that it carries.",
+    kind: Kind::Counter,
+    labels: &[OPERATION],
+};
+
 /// Every metric, in the order of the data's way.
 pub const METRICS: &[&Metric] = &[
     INGRESS_REQUESTS,
@@ -264,6 +298,9 @@ pub const METRICS: &[&Metric] = &[
     INGRESS_QUARANTINED,
     INGRESS_QUARANTINE_LOST,
     INGRESS_SPILLED,
+    INGRESS_QUEUE_SENDS,
+    INGRESS_FALLBACK_FIRST,
+    INGRESS_COST,
     INGRESS_CONNECTIONS,
     INGRESS_SHED,
     WORKER_ITEMS_RECEIVED,
@@ -281,4 +318,6 @@ pub const METRICS: &[&Metric] = &[
     WORKER_LEASES_LOST,
     QUEUE_DEPTH,
     QUEUE_OLDEST,
+    QUEUE_CALLS,
+    QUEUE_BILLED,
 ];

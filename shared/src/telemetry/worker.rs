@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge, Histogram};
 
 use super::{Family, table};
+use crate::queue::meter::{Meter, Operation};
 
 /// Handles of every metric of the worker.
 #[derive(Clone, Debug)]
@@ -69,12 +70,29 @@ pub struct QueueMetrics {
     pub depth: Family<Gauge>,
     /// `queue_oldest_message_age_seconds` by queue.
     pub oldest: Family<Gauge>,
+    /// `queue_calls_total` by operation.
+    pub calls: Family<Counter>,
+    /// `queue_billed_requests_total` by operation.
+    pub billed: Family<Counter>,
 }
 
 impl QueueMetrics {
     /// Makes the handles on the recorder that is current now.
     pub fn new() -> Self {
-        Self { depth: table::QUEUE_DEPTH.gauges(), oldest: table::QUEUE_OLDEST.gauges() }
+        Self {
+            depth: table::QUEUE_DEPTH.gauges(),
+            oldest: table::QUEUE_OLDEST.gauges(),
+            calls: table::QUEUE_CALLS.counters(),
+            billed: table::QUEUE_BILLED.counters(),
+        }
+    }
+
+    /// Brings the counters to what the meter has.
+    pub fn show_meter(&self, meter: &Meter) {
+        for operation in Operation::ALL {
+            self.calls.of([operation.word()]).absolute(meter.calls(operation));
+            self.billed.of([operation.word()]).absolute(meter.billed(operation));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Test support that several crates' tests share. Never part of the product.
 
+pub mod aws;
 pub mod emulator;
 pub mod models;
 

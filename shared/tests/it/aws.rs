@@ -1,21 +1,3 @@
-//! Clients for the emulator, or for whatever listens at an address.
+//! Configurations of the AWS SDK for tests.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
-use penstock_testkit::emulator::{ACCESS_KEY, REGION, emulator};
-
-/// What the SDK would read from [`penstock_testkit::Emulator::env`].
-pub(crate) fn config() -> SdkConfig {
-    config_for(emulator().endpoint())
-}
-
-/// Calls go to that address.
-pub(crate) fn config_for(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "tests");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .endpoint_url(endpoint)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build()
-}
+pub(crate) use penstock_testkit::aws::{config, config_for};

@@ -47,7 +47,7 @@ fn embedded_pipeline() -> Pipeline {
 
 fn sqs_pipeline() -> Pipeline {
     let urls = emulator().create_queues("contract", RECEIVES_MAX).unwrap();
-    let client = sqs_client(&crate::aws::config(), &ClientSettings::default());
+    let client = sqs_client(&crate::aws::config(), &ClientSettings::default(), None);
     // The emulator is slow when the machine is busy.
     let config =
         SqsQueueConfig { call_timeout: PATIENCE, receive_margin: PATIENCE, ..SqsQueueConfig::default() };

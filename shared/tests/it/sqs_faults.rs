@@ -62,7 +62,7 @@ impl Server {
 }
 
 fn queue_at(endpoint: &str) -> SqsQueue {
-    let client = sqs_client(&crate::aws::config_for(endpoint), &ClientSettings::default());
+    let client = sqs_client(&crate::aws::config_for(endpoint), &ClientSettings::default(), None);
     let config = SqsQueueConfig { call_timeout: Duration::from_millis(300), ..SqsQueueConfig::default() };
     SqsQueue::new(client, &format!("{endpoint}/1/main"), Clock::system(), config)
 }

@@ -88,7 +88,13 @@ impl Bench {
     fn deps(&mut self) -> Deps {
         self.seed += 1;
         Deps {
-            queues: Queues { main: self.main.clone(), retry: self.retry.clone(), dead: self.dead.clone() },
+            meter: Arc::default(),
+            queues: Queues {
+                main: self.main.clone(),
+                fallback: None,
+                retry: self.retry.clone(),
+                dead: self.dead.clone(),
+            },
             spill: self.spill.clone(),
             subscriptions: self.store.clone(),
             destination: self.script.clone(),
