@@ -10,6 +10,7 @@ use penstock_shared::{
     queue::{
         Queue, Queues,
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
+        gather::GatheredDeletes,
         meter::Meter,
         sqs::{SqsQueue, SqsQueueConfig},
     },
@@ -18,6 +19,9 @@ use penstock_shared::{
         SubscriptionStore, dynamodb::DynamoSubscriptionStore, embedded::EmbeddedSubscriptionStore,
     },
 };
+
+/// How long a delete waits for others to share its call.
+const DELETE_LINGER: Duration = Duration::from_millis(50);
 
 /// Which backends, and where.
 #[derive(Clone, Debug)]
@@ -156,7 +160,8 @@ impl BackendConfig {
         };
         let client = aws::sqs_client(aws, clients, None);
         let queue = |client: &aws::SqsClient, url: &str| -> Arc<dyn Queue> {
-            Arc::new(SqsQueue::new(client.clone(), url, clock, config).metered(meter.clone()))
+            let queue = SqsQueue::new(client.clone(), url, clock, config).metered(meter.clone());
+            Arc::new(GatheredDeletes::new(Arc::new(queue), DELETE_LINGER))
         };
         let fallback = names.fallback.as_ref().map(|(url, region)| {
             // A client of its own: connections that hang must not be shared.

@@ -4,6 +4,7 @@
 //! Nothing outside `sqs.rs` names SQS.
 
 pub mod embedded;
+pub mod gather;
 pub mod meter;
 pub mod sqs;
 
