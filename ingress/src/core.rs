@@ -16,7 +16,7 @@ use penstock_shared::{
     ids::Pod,
     mint::mint,
     pack::{PackedBody, PackedRequest, Pending},
-    partner::Partner,
+    partner::{CookieSync, Partner},
     telemetry::IngressMetrics,
 };
 use serde_json::{Map, Value};
@@ -38,6 +38,8 @@ pub struct PartnerAnswers {
     pub registration: Map<String, Value>,
     /// The ids of the hidden subscription settings whose values are made here.
     pub minted: Vec<String>,
+    /// The cookie sync pixel, if there is one.
+    pub cookie_sync: Option<CookieSync>,
 }
 
 impl From<&Partner> for PartnerAnswers {
@@ -46,6 +48,7 @@ impl From<&Partner> for PartnerAnswers {
         Self {
             registration: partner.registration.clone(),
             minted: minted.map(|setting| setting.id.clone()).collect(),
+            cookie_sync: partner.cookie_sync.clone(),
         }
     }
 }
@@ -60,7 +63,7 @@ pub(crate) struct Core {
     pub(crate) quarantine: Quarantine,
     pub(crate) metrics: Arc<IngressMetrics>,
     pub(crate) clock: Clock,
-    /// For the ids of answers to requests that have none.
+    /// For the ids of answers to requests that have none, and of browsers.
     pub(crate) rng: Mutex<fastrand::Rng>,
 }
 

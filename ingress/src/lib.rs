@@ -8,6 +8,7 @@ pub mod auth;
 mod body;
 pub mod config;
 mod connection;
+mod cookie_sync;
 mod core;
 mod cost;
 mod front;

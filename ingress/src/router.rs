@@ -1,5 +1,6 @@
 //! Every route and the whole layer stack: one handler on every path, because mParticle may be given any (protocol.md
-//! 1.1), and a layer that makes a panic an answer. Nothing here ever redirects.
+//! 1.1), and a layer that makes a panic an answer. Nothing here ever redirects, but the cookie sync pixel, which browsers
+//! call by GET.
 
 use std::{any::Any, sync::Arc};
 
@@ -40,6 +41,9 @@ pub(crate) fn router(ingress: Arc<Ingress>) -> Router {
 }
 
 async fn receive(State(ingress): State<Arc<Ingress>>, request: Request<Body>) -> Response<Full<Bytes>> {
+    if let Some(pixel) = ingress.core.sync_cookie(request.method(), request.uri(), request.headers()) {
+        return pixel;
+    }
     let started = Instant::now();
     let answer = ingress.answer(request).await;
     let response = dress(&answer);

@@ -48,9 +48,9 @@ async fn check_takes_right_files_and_lists_every_mistake_of_a_wrong_one_with_its
     assert!(ended.stdout.is_empty(), "{}", ended.stdout);
 }
 
-/// A file of the sandbox's with this partner identity, or none.
+/// A file of the webhook's with this partner identity, or none.
 fn with_identity(folder: &Path, name: Option<&str>) -> String {
-    let text = std::fs::read_to_string(fixture("partners/sandbox.toml")).unwrap();
+    let text = std::fs::read_to_string(fixture("partners/webhook.toml")).unwrap();
     let identity = name.map(|name| {
         format!(
             "[registration.permissions]\npartner_identities = [{{ type = \"{name}\", encoding = \"raw\" }}]"

@@ -56,6 +56,12 @@ pub(crate) fn config() -> IngressConfig {
     config
 }
 
+/// What the sandbox partner has answered.
+pub(crate) fn sandbox() -> PartnerAnswers {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/partners/sandbox.toml");
+    PartnerAnswers::from(&partner::load(&file).unwrap())
+}
+
 impl Running {
     pub(crate) async fn start() -> Self {
         Self::start_with(config()).await
@@ -80,6 +86,20 @@ impl Running {
         with_fallback: bool,
         queues: impl FnOnce(Arc<dyn Queue>, Option<Arc<dyn Queue>>) -> (Arc<dyn Queue>, Option<Arc<dyn Queue>>),
     ) -> Self {
+        Self::start_whole(config, sandbox(), with_fallback, queues).await
+    }
+
+    /// For another partner than the sandbox.
+    pub(crate) async fn start_for(config: IngressConfig, partner: PartnerAnswers) -> Self {
+        Self::start_whole(config, partner, false, |main, fallback| (main, fallback)).await
+    }
+
+    async fn start_whole(
+        config: IngressConfig,
+        partner: PartnerAnswers,
+        with_fallback: bool,
+        queues: impl FnOnce(Arc<dyn Queue>, Option<Arc<dyn Queue>>) -> (Arc<dyn Queue>, Option<Arc<dyn Queue>>),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("penstock.db")).unwrap();
         let clock = Clock::starting_at(1_700_000_000_000);
@@ -95,11 +115,10 @@ impl Running {
         let spill: Arc<dyn Spill> = Arc::new(FolderSpill::new(folder.path().join("spill")));
         let (recorder, metrics_handle) = local_recorder();
         let metrics = metrics::with_local_recorder(&recorder, IngressMetrics::new);
-        let partner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/partners/sandbox.toml");
         let deps = Deps {
             queues: Queues { main: front, fallback, retry: queue("retry"), dead: dead.clone() },
             spill: spill.clone(),
-            partner: PartnerAnswers::from(&partner::load(&partner).unwrap()),
+            partner,
             clock,
             seed: 1,
             metrics,

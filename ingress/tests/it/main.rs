@@ -4,10 +4,13 @@
 
 mod answers;
 mod brown_out;
+mod browser;
 mod client;
+mod cookie_sync;
 mod faulty;
 mod fixtures;
 mod harness;
 mod secrecy;
+mod sites;
 mod stopping;
 mod transport;

@@ -36,6 +36,9 @@ async fn trap_98_no_log_line_holds_a_body_a_setting_or_a_token() {
     running.post(&body[..body.len() - 1]).await;
     running.post(br#"{"type":"type-secret"}"#).await;
     running.call("POST /", &[("authorization", "Token token-secret")], body).await;
+    let pixel = "GET /cookie-sync?redirect=https%3A%2F%2Fcookiesync.mparticle.com%2Fv1%2Fsecret%3F%24%7BSANDBOX_ID%7D";
+    running.call(pixel, &[("cookie", "sandbox_id=id-secret")], b"").await;
+    running.call("GET /cookie-sync?redirect=https%3A%2F%2Fsecret.example", &[], b"").await;
     running.main.set(Fault::Unavailable);
     running.post(body).await;
     running.dead.set(Fault::Panic);

@@ -1,11 +1,12 @@
 //! `partner.toml`: one partner's whole integration, read and checked as a whole.
 //!
-//! Ingress takes from it what it answers (the registration document, hidden settings); the worker takes what it
+//! Ingress takes from it what it answers (the registration document, hidden settings, the cookie sync); the worker takes what it
 //! does (API, limits, routes). Reading finds every mistake of the file at once, each with its line; running the
 //! expressions is the worker's. The file itself is described in `docs/partner-toml.md`.
 
 pub mod api;
 pub mod auth;
+pub mod cookie_sync;
 pub mod expression;
 mod field;
 pub mod limits;
@@ -28,6 +29,7 @@ use toml::de::DeTable;
 
 pub use api::Api;
 pub use auth::Auth;
+pub use cookie_sync::{CookieSync, HostRule, OptOutSignal, WithoutId};
 pub use expression::{Expr, Mapping, Template};
 pub use limits::{Limits, RateLimit, Retry, RouteLimits};
 pub use mistake::{LoadError, Mistake, Mistakes};
@@ -67,6 +69,8 @@ pub struct Partner {
     pub values: Vec<(String, Expr)>,
     /// The routes, in the order of the file: an item takes the first that wants it.
     pub routes: Vec<Route>,
+    /// The cookie sync pixel; `None` when there is none.
+    pub cookie_sync: Option<CookieSync>,
 }
 
 /// Who the partner is.
@@ -138,13 +142,19 @@ pub fn parse(text: &str, file_name: &str) -> Result<Partner, Mistakes> {
 }
 
 fn read<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>, file_name: &str) -> Option<Partner> {
-    let keys = ["partner", "registration", "api", "auth", "limits", "retry", "values", "routes"];
+    let keys =
+        ["partner", "registration", "cookie_sync", "api", "auth", "limits", "retry", "values", "routes"];
     let table = Table::open(reader, "", 0, document, &keys);
     let info = table.required("partner", "a table with name and version").and_then(|it| read_info(&it));
     let unnamed = PartnerInfo { name: String::new(), version: String::new(), description: None };
     let registration = table
         .required("registration", "what mParticle is told of the integration")
         .and_then(|it| registration::read(&it, info.as_ref().unwrap_or(&unnamed)));
+    let cookie_sync_field = table.get("cookie_sync");
+    let cookie_sync = cookie_sync_field.as_ref().map(cookie_sync::read);
+    if let Some((field, registration)) = cookie_sync_field.as_ref().zip(registration.as_ref()) {
+        cookie_sync::check_permission(field, registration.permissions());
+    }
     let api = table.required("api", "a table with base_url").and_then(|it| api::read(&it));
     let auth = table
         .required("auth", "how we prove who we are; kind = \"none\" if not at all")
@@ -181,6 +191,7 @@ fn read<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>, file_name: &str) 
         retry: retry?,
         values,
         routes: routes.into_iter().map(|placed| placed.route).collect(),
+        cookie_sync: cookie_sync.flatten(),
     })
 }
 

@@ -35,6 +35,8 @@ pub struct IngressMetrics {
     pub connections: Gauge,
     /// `ingress_shed_total` by reason.
     pub shed: Family<Counter>,
+    /// `ingress_cookie_syncs_total` by outcome.
+    pub cookie_syncs: Family<Counter>,
 }
 
 impl IngressMetrics {
@@ -55,6 +57,7 @@ impl IngressMetrics {
             cost: table::INGRESS_COST.gauge(),
             connections: table::INGRESS_CONNECTIONS.gauge(),
             shed: table::INGRESS_SHED.counters(),
+            cookie_syncs: table::INGRESS_COOKIE_SYNCS.counters(),
         }
     }
 }

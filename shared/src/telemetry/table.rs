@@ -41,6 +41,20 @@ const SHED: Label = Label {
         "other",
     ],
 };
+const COOKIE_SYNC: Label = Label {
+    name: "outcome",
+    words: &[
+        "known_id",
+        "new_id",
+        "opted_out",
+        "redirect_missing",
+        "redirect_unreadable",
+        "host_refused",
+        "macro_missing",
+        "too_long",
+        "other",
+    ],
+};
 const OUTCOME: Label =
     Label { name: "outcome", words: &["delivered", "filtered", "requeued", "dead_lettered", "lapsed"] };
 const STATUS_CLASS: Label =
@@ -183,6 +197,12 @@ pub(super) const INGRESS_SHED: &Metric = &Metric {
     kind: Kind::Counter,
     labels: &[SHED],
 };
+pub(super) const INGRESS_COOKIE_SYNCS: &Metric = &Metric {
+    name: "ingress_cookie_syncs_total",
+    help: "Calls of the cookie sync pixel: redirected with a known or a new id, or not, and why.",
+    kind: Kind::Counter,
+    labels: &[COOKIE_SYNC],
+};
 pub(super) const WORKER_ITEMS_RECEIVED: &Metric = &Metric {
     name: "worker_items_received_total",
     help: "Items taken from the queues.",
@@ -303,6 +323,7 @@ pub const METRICS: &[&Metric] = &[
     INGRESS_COST,
     INGRESS_CONNECTIONS,
     INGRESS_SHED,
+    INGRESS_COOKIE_SYNCS,
     WORKER_ITEMS_RECEIVED,
     WORKER_ITEMS,
     WORKER_ITEMS_IN_FLIGHT,

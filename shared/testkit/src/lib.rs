@@ -1,7 +1,9 @@
 //! Test support that several crates' tests share. Never part of the product.
 
 pub mod aws;
+pub mod browser;
 pub mod emulator;
 pub mod models;
 
+pub use browser::{Browser, browser};
 pub use emulator::{Emulator, QueueUrls, emulator};

@@ -36,6 +36,8 @@ fn sandbox_takes_every_kind_of_item() {
     assert!(partner.captures());
     assert_eq!(partner.required_settings().collect::<Vec<_>>(), ["apiKey"]);
     assert_eq!(partner.minted_settings().collect::<Vec<_>>(), ["listKey"]);
+    let sync = partner.cookie_sync.as_ref().unwrap();
+    assert_eq!((sync.cookie.as_str(), sync.id_macro.as_str()), ("sandbox_id", "${SANDBOX_ID}"));
     let add = route(&partner, "members-add").call().unwrap();
     assert!(add.needs_subscription);
     assert_eq!(add.path.0.source, "/lists/{{ group }}/members");
@@ -86,6 +88,7 @@ fn registration_document_has_the_shape_of_the_wire() {
         "permissions": {
             "device_identities": [identity("ios_advertising_id"), identity("google_advertising_id")],
             "user_identities": [identity("email"), identity("customer"), identity("mobile_number")],
+            "partner_identities": [identity("$cookie_sync_id")],
             "allow_user_attributes": true,
             "allow_audience_user_attributes": true,
             "allow_consent_state": true,

@@ -1,4 +1,5 @@
 mod api;
+mod cookie_sync;
 mod fixtures;
 mod places;
 mod registration;
