@@ -4,9 +4,11 @@
 
 mod answers;
 mod client;
+mod exits;
 mod faulty;
 mod fixtures;
 mod harness;
+mod mutations;
 mod secrecy;
 mod stopping;
 mod transport;
