@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use penstock_shared::partner::{Partner, RouteAction, check_succession};
+use penstock_shared::partner::{Partner, RouteAction};
 
 use crate::{
     exit::ExitStatus,
@@ -27,20 +27,10 @@ pub(crate) struct CheckArgs {
 
 /// Says on standard output that the file is right, or on standard error all that is wrong with it.
 pub(crate) fn run(args: &CheckArgs) -> ExitStatus {
-    // Both are read before either is judged, so that the mistakes of both are told.
-    let now = setup::partner(&args.file);
-    let before = args.before.as_ref().map(|file| setup::partner(file)).transpose();
-    let (now, before) = match (now, before) {
-        (Ok((now, _)), Ok(before)) => (now, before),
-        (Err(Refused(status)), _) | (_, Err(Refused(status))) => return status,
+    let now = match setup::partner_after(&args.file, args.before.as_deref()) {
+        Ok((now, _)) => now,
+        Err(Refused(status)) => return status,
     };
-    if let Some((before, _)) = before
-        && let Err(broken) = check_succession(&before.registration, &now.registration)
-    {
-        eprintln!("{}: {broken}", args.file.display());
-        eprintln!("error: {} can't follow {}", args.file.display(), before.file);
-        return ExitStatus::Config;
-    }
     print(&now, args);
     ExitStatus::Done
 }

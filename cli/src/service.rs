@@ -1,6 +1,11 @@
 //! `penstock run`, `penstock ingress`, `penstock worker`: the roles of the pipeline, together or apart.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use penstock_ingress::{IngressConfig, PartnerAnswers};
@@ -106,6 +111,8 @@ impl ServiceArgs {
 /// Everything the settings say.
 struct Configured {
     partner_file: Option<String>,
+    /// The partner.toml whose registration mParticle has imported; ingress does not start with one that can't follow it.
+    registration_before: Option<PathBuf>,
     partner_url: Option<Url>,
     admin: SocketAddr,
     backends: BackendConfig,
@@ -122,6 +129,7 @@ impl Configured {
         }
         Self {
             partner_file: settings.optional_text("partner"),
+            registration_before: settings.optional_text("registration_before").map(PathBuf::from),
             partner_url: parsed.and_then(Result::ok),
             admin: settings.address("admin", ([127, 0, 0, 1], 9090).into()),
             backends: BackendConfig::read(settings, role.has_worker()),
@@ -161,7 +169,8 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         eprintln!("error: no partner.toml given: use --partner FILE or PENSTOCK_PARTNER");
         return Ok(Err(Refused(ExitStatus::Usage)));
     };
-    let (mut partner, program) = match setup::partner(std::path::Path::new(file)) {
+    let before = configured.registration_before.as_deref().filter(|_| role.has_ingress());
+    let (mut partner, program) = match setup::partner_after(Path::new(file), before) {
         Ok(loaded) => loaded,
         Err(refused) => return Ok(Err(refused)),
     };

@@ -1,10 +1,13 @@
 //! From the command line, the environment and the settings file to a configuration that was checked whole.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use penstock_shared::{
     config::{Effective, Settings, Sources},
-    partner::{self, LoadError, Mistakes, Partner},
+    partner::{self, LoadError, Mistakes, Partner, check_succession},
     telemetry::{LogConfig, start_logs},
 };
 use penstock_worker::mapping::Program;
@@ -73,7 +76,7 @@ pub(crate) fn logs(config: &LogConfig) {
 }
 
 /// Reads, checks and compiles a partner.toml; mistakes of both the file and its expressions are told at once.
-pub(crate) fn partner(path: &std::path::Path) -> Result<(Partner, Program), Refused> {
+pub(crate) fn partner(path: &Path) -> Result<(Partner, Program), Refused> {
     let refused = |mistakes: &Mistakes| {
         eprintln!("{mistakes}");
         let count = mistakes.mistakes.len();
@@ -90,6 +93,22 @@ pub(crate) fn partner(path: &std::path::Path) -> Result<(Partner, Program), Refu
     };
     let program = Program::compile(&partner).map_err(|mistakes| refused(&mistakes))?;
     Ok((partner, program))
+}
+
+/// Reads a partner.toml like [`partner`], and the one whose registration mParticle has imported before, if there is
+/// one: refused as well is what changes of it what may not change. The mistakes of both files are told.
+pub(crate) fn partner_after(path: &Path, before: Option<&Path>) -> Result<(Partner, Program), Refused> {
+    // Both are read before either is judged.
+    let now = partner(path);
+    let before = before.map(|before| (before, partner(before)));
+    let now = now?;
+    let Some((before_path, before)) = before else { return Ok(now) };
+    if let Err(broken) = check_succession(&before?.0.registration, &now.0.registration) {
+        eprintln!("{}: {broken}", path.display());
+        eprintln!("error: {} can't follow {}", path.display(), before_path.display());
+        return Err(Refused(ExitStatus::Config));
+    }
+    Ok(now)
 }
 
 /// Sends everything to another base URL, for tests and staging. An address of the own network or plain HTTP is then

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    answer::{Answer, Situation},
+    answer::{Answer, Situation, Unreadable},
     auth::Caller,
     body::BytesPermit,
     config::CallLimits,
@@ -88,7 +88,7 @@ impl Core {
             (Ok(sorted), _) if sorted.kind == RequestKind::Registration => sorted,
             (Err(error), Caller::Authentic) => {
                 let (bytes, trace) = (received.bytes.clone(), received.trace.clone());
-                return self.unreadable(bytes, error.code(), detail(&error), trace).await;
+                return self.unreadable(bytes, (&error).into(), detail(&error), trace).await;
             }
             (_, caller) => return turned_away(caller),
         };
@@ -112,12 +112,12 @@ impl Core {
     pub(crate) async fn unreadable(
         &self,
         bytes: Bytes,
-        code: &'static str,
+        reason: Unreadable,
         detail: String,
         trace: Option<String>,
     ) -> Answer {
-        self.keep(bytes, code, detail, trace).await;
-        Answer::problem(Situation::Unreadable(code), None)
+        self.keep(bytes, reason.word(), detail, trace).await;
+        Answer::problem(Situation::Unreadable(reason), None)
     }
 
     /// Quarantines the beginning of an authentic body that is too large, and answers it.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    answer::{Answer, Shed, Situation},
+    answer::{Answer, Shed, Situation, Unreadable},
     auth::{Access, Caller},
     body::{self, BytesInFlight, Read, ReadError, ReadLimits},
     core::{Core, Received, turned_away},
@@ -73,7 +73,8 @@ impl Ingress {
             Err(_) if caller != Caller::Authentic => turned_away(caller),
             Err(ReadError::TooLarge { first }) => self.core.too_large(first, trace).await,
             Err(ReadError::Damaged { packed, permit }) => {
-                let answer = self.core.unreadable(packed, "encoding", "damaged gzip".into(), trace).await;
+                let reason = Unreadable::Encoding;
+                let answer = self.core.unreadable(packed, reason, "damaged gzip".into(), trace).await;
                 drop(permit);
                 answer
             }

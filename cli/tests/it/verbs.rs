@@ -95,6 +95,35 @@ async fn trap_94_check_refuses_a_file_that_renames_or_removes_the_partner_identi
 }
 
 #[tokio::test]
+async fn trap_94_ingress_does_not_start_with_a_file_that_renames_or_removes_the_partner_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let [none, ours, theirs] =
+        [None, Some("sandbox_id"), Some("other_id")].map(|name| with_identity(folder.path(), name));
+    // What is let through fails at the next step: there can be no such folder.
+    let start = async |role: &str, now: &str, before: &str| {
+        let arguments = [role, "--partner", now, "--data-dir", "/dev/null/data", "--admin", "127.0.0.1:0"];
+        run(&arguments, &[("PENSTOCK_REGISTRATION_BEFORE", before.to_owned())]).await
+    };
+    for role in ["run", "ingress"] {
+        for (now, mistake) in [(&theirs, "renamed to `other_id`"), (&none, "removed")] {
+            let ended = start(role, now, &ours).await;
+            assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+            let said = ended.stderr.contains("`sandbox_id`") && ended.stderr.contains(mistake);
+            assert!(said && ended.stderr.contains(&format!("{now} can't follow {ours}")), "{}", ended.stderr);
+        }
+        for before in [&ours, &none] {
+            let ended = start(role, &ours, before).await;
+            assert_eq!(ended.code, Some(69), "{}", ended.stderr);
+        }
+        let absent = start(role, &ours, "/nowhere/partner.toml").await;
+        assert_eq!(absent.code, Some(78), "{}", absent.stderr);
+        assert!(absent.stderr.contains("/nowhere/partner.toml"), "{}", absent.stderr);
+    }
+    // A worker answers no registration request.
+    assert_eq!(start("worker", &theirs, &ours).await.code, Some(69));
+}
+
+#[tokio::test]
 async fn preview_shows_the_calls_of_a_service_with_another_base_url() {
     let iterable = fixture("partners/iterable.toml");
     let message = fixture("messages/events-android.json");

@@ -31,6 +31,11 @@ impl Answer {
     }
 }
 
+fn head(line: &str, headers: &[(&str, &str)]) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("{line} HTTP/1.1\r\nhost: ingress\r\n{headers}\r\n")
+}
+
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
@@ -41,15 +46,13 @@ impl Client {
     }
 
     pub(crate) async fn head(&mut self, line: &str, headers: &[(&str, &str)]) {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        self.write(format!("{line} HTTP/1.1\r\nhost: ingress\r\n{headers}\r\n").as_bytes()).await;
+        self.write(head(line, headers).as_bytes()).await;
     }
 
     pub(crate) async fn call(&mut self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let length = body.len().to_string();
         let headers = [headers, &[("content-length", length.as_str())]].concat();
-        self.head(line, &headers).await;
-        self.write(body).await;
+        self.write(&[head(line, &headers).as_bytes(), body].concat()).await;
         if line.starts_with("HEAD ") { self.read_head().await } else { self.read().await }
     }
 
@@ -82,6 +85,11 @@ impl Client {
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
         Answer { status, headers: lines[1..].iter().map(split).collect(), body: Vec::new() }
+    }
+
+    /// Writes what the server may stop reading before its end.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.ok();
     }
 
     /// Waits for the server to close the connection, whatever it still says.

@@ -6,7 +6,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use penstock_shared::queue::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt};
+use penstock_shared::{
+    ids::AccountId,
+    pack::Pack,
+    queue::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt},
+};
 use tokio::sync::Semaphore;
 
 /// What is wrong with sending.
@@ -17,6 +21,8 @@ pub(crate) enum Fault {
     Unavailable,
     Hang,
     Panic,
+    /// No word of the packs that hold a request of this account; the others are stored.
+    NoWordOf(AccountId),
     /// Each call waits for a permit, and says that it has begun.
     Gate {
         begun: Arc<Semaphore>,
@@ -41,6 +47,17 @@ impl Faulty {
     pub(crate) fn set(&self, fault: Fault) {
         *self.fault.lock().unwrap() = fault;
     }
+
+    async fn send_but(&self, messages: &[Outgoing], account: AccountId) -> Vec<Result<(), QueueError>> {
+        let is_out = |message: &&Outgoing| {
+            Pack::decode(&message.body).unwrap().requests.iter().any(|request| request.account == account)
+        };
+        let stored: Vec<Outgoing> = messages.iter().filter(|message| !is_out(message)).cloned().collect();
+        let mut stored = self.within.send(&stored).await.into_iter();
+        let no_word = || Err(QueueError::OutcomeUnknown("on demand".into()));
+        let word = |message: &Outgoing| if is_out(&message) { no_word() } else { stored.next().unwrap() };
+        messages.iter().map(word).collect()
+    }
 }
 
 #[async_trait]
@@ -54,6 +71,7 @@ impl Queue for Faulty {
             }
             Fault::Hang => std::future::pending().await,
             Fault::Panic => panic!("on demand"),
+            Fault::NoWordOf(account) => return self.send_but(messages, account).await,
             Fault::Gate { begun, open } => {
                 begun.add_permits(1);
                 open.acquire().await.unwrap().forget();

@@ -44,7 +44,7 @@ pub(crate) struct Running {
     pub(crate) stop: CancellationToken,
     spill: Arc<dyn Spill>,
     task: JoinSet<Result<(), RunError>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The defaults, one token, and time enough for a busy machine: a test that is about a deadline sets it.
@@ -141,7 +141,7 @@ impl Running {
             stop,
             spill,
             task,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -195,6 +195,18 @@ impl Running {
 
     pub(crate) fn has_metric(&self, line: &str) -> bool {
         self.metrics.render().lines().any(|rendered| rendered == line)
+    }
+
+    /// The value of a metric, named with its labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let rendered = self.metrics.render();
+        let value = rendered.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    }
+
+    /// From now on nothing can be spilled: a file stands where the folder would.
+    pub(crate) fn break_spill(&self) {
+        std::fs::write(self.folder.path().join("spill"), "").unwrap();
     }
 
     /// Waits for the end after a stop.

@@ -205,11 +205,10 @@ fn unpack(content: &[u8]) -> Result<Vec<u8>, PackError> {
     let damaged = |e: std::io::Error| PackError::Damaged(format!("zstd: {e}"));
     let limit = UNPACKED_BYTES_MAX as u64 + 1;
     let mut unpacked = Vec::new();
-    zstd::stream::read::Decoder::new(content)
-        .map_err(damaged)?
-        .take(limit)
-        .read_to_end(&mut unpacked)
-        .map_err(damaged)?;
+    let mut decoder = zstd::stream::read::Decoder::new(content).map_err(damaged)?;
+    // A frame says how much memory its decoder must hold, whatever it unpacks to.
+    decoder.window_log_max(UNPACKED_BYTES_MAX.ilog2()).map_err(damaged)?;
+    decoder.take(limit).read_to_end(&mut unpacked).map_err(damaged)?;
     if unpacked.len() > UNPACKED_BYTES_MAX { Err(PackError::TooLarge) } else { Ok(unpacked) }
 }
 

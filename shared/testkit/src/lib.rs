@@ -3,7 +3,9 @@
 pub mod aws;
 pub mod browser;
 pub mod emulator;
+pub mod judge;
 pub mod models;
+pub mod mutations;
 
 pub use browser::{Browser, browser};
 pub use emulator::{Emulator, QueueUrls, emulator};

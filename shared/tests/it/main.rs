@@ -5,6 +5,7 @@
 
 mod aws;
 mod durability;
+mod mutations;
 mod queue_contract;
 mod spill_contract;
 mod sqs_faults;

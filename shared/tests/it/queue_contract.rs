@@ -7,11 +7,15 @@ use penstock_shared::{
     aws::{ClientSettings, sqs_client},
     clock::Clock,
     database::Database,
+    firehose::RequestKind,
+    ids::{AccountId, Pod},
+    pack::{CompressionLevel, Pack, PackedBody, PackedRequest, Pending, fit},
     queue::{
         Message, Outgoing, Queue, QueueError, Receipt,
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
         sqs::{SqsQueue, SqsQueueConfig},
     },
+    spill::{Spill as _, folder::FolderSpill},
 };
 use penstock_testkit::emulator;
 use tempfile::TempDir;
@@ -71,6 +75,7 @@ every_queue! {
     an_empty_queue_answers_with_nothing,
     one_refused_message_does_not_cost_its_neighbours,
     trap_99_bodies_just_below_and_at_the_limit_arrive_and_one_byte_more_is_refused,
+    trap_99_packs_just_below_at_and_above_the_limit_are_stored_and_come_back_byte_for_byte,
     any_number_of_messages_can_be_sent_at_once,
     large_messages_are_sent_together_all_the_same,
     a_long_poll_wakes_when_something_is_sent,
@@ -165,6 +170,47 @@ async fn trap_99_bodies_just_below_and_at_the_limit_arrive_and_one_byte_more_is_
     assert_eq!(drain(&main, 2).await, [bytes(limit - 1), bytes(limit)]);
     let results = main.send(&[Outgoing::now(bytes(limit + 1))]).await;
     assert!(matches!(results[..], [Err(QueueError::Refused(_))]), "{results:?}");
+}
+
+/// A pack of one request whose body cannot be compressed.
+fn incompressible(body_bytes: usize) -> Pack {
+    let mut rng = fastrand::Rng::with_seed(99);
+    let body: Bytes = (0..body_bytes).map(|_| rng.u8(..)).collect();
+    let request = PackedRequest {
+        pod: Pod::new("us1").unwrap(),
+        kind: Some(RequestKind::Events),
+        id: None,
+        account: AccountId::Known(7),
+        received_at_ms: 1_763_900_000_000,
+        trace: None,
+        body: PackedBody::Inline(body),
+        pending: Pending::All,
+    };
+    Pack { requests: vec![request] }
+}
+
+async fn trap_99_packs_just_below_at_and_above_the_limit_are_stored_and_come_back_byte_for_byte(
+    Pipeline { main, .. }: Pipeline,
+) {
+    let (limit, level) = (main.limits().message_bytes_max, CompressionLevel::default());
+    let folder = tempfile::tempdir().unwrap();
+    let spill = FolderSpill::new(folder.path());
+    let around = incompressible(limit - 1_000).encode(level).len() - (limit - 1_000);
+    for (encoded, fits) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
+        let original = incompressible(encoded - around);
+        assert_eq!(original.encode(level).len(), encoded);
+        let mut pack = original.clone();
+        let message = fit(&mut pack, level, limit, &spill).await.unwrap();
+        assert_eq!((message.len() == encoded, pack == original), (fits, fits), "{encoded} of {limit} bytes");
+        send(&main, [message]).await;
+        let mut received = Pack::decode(&drain(&main, 1).await[0]).unwrap();
+        for request in &mut received.requests {
+            if let PackedBody::Spilled { key, .. } = &request.body {
+                request.body = PackedBody::Inline(spill.get(key).await.unwrap());
+            }
+        }
+        assert!(received == original, "{encoded} of {limit} bytes came back otherwise");
+    }
 }
 
 async fn any_number_of_messages_can_be_sent_at_once(Pipeline { main, .. }: Pipeline) {
