@@ -12,14 +12,12 @@ macro_rules! listed {
         impl $name {
             /// Every value there is, in the order of their declaration.
             pub fn all() -> Vec<Self> {
-                let mut all = Vec::new();
-                $(listed!(@add all, $name::$variant $(, $inner)?);)*
-                all
+                [$(listed!(@of $name::$variant $(, $inner)?)),*].concat()
             }
         }
     };
-    (@add $all:ident, $value:path) => { $all.push($value) };
-    (@add $all:ident, $value:path, $inner:ty) => { $all.extend(<$inner>::all().into_iter().map($value)) };
+    (@of $value:path) => { vec![$value] };
+    (@of $value:path, $inner:ty) => { <$inner>::all().into_iter().map($value).collect::<Vec<_>>() };
 }
 
 listed! {

@@ -35,13 +35,13 @@ struct Case {
 impl Case {
     fn new(corpus: &[(String, Vec<u8>)], seed: u64) -> Self {
         let mutant = mutant(corpus, seed);
-        let gzip = seed % 8 == 0;
+        let gzip = seed.is_multiple_of(8);
         let (mut sent, mut seen) = (mutant.bytes.clone(), Some(mutant.bytes.clone()));
         if gzip {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(&mutant.bytes).unwrap();
             sent = encoder.finish().unwrap();
-            if seed % 16 == 0 {
+            if seed.is_multiple_of(16) {
                 damage(&mut sent, &mut Rng::with_seed(seed));
             }
             seen = unpacked(&sent);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{CompressionLevel, Pack, PackedBody, PackedRequest};
+use super::{CompressionLevel, Pack, PackedBody, PackedRequest, UNPACKED_BYTES_MAX};
 use crate::{
     ids::hex,
     spill::{Spill, SpillError, SpillKey},
@@ -24,7 +24,8 @@ pub enum FitError {
     },
 }
 
-/// Encodes the pack in at most `limit` bytes, spilling bodies, largest first, while it is longer.
+/// Encodes the pack in at most `limit` bytes, spilling bodies, largest first, while it is longer, or unpacks to more than
+/// a reader takes.
 ///
 /// The spill key is made of the request's time and the hash of its bytes, so a second try writes the same object.
 ///
@@ -38,7 +39,7 @@ pub async fn fit(
 ) -> Result<Bytes, FitError> {
     loop {
         let bytes = pack.encode(level);
-        if bytes.len() <= limit {
+        if bytes.len() <= limit && Pack::unpacked_len(&bytes) < UNPACKED_BYTES_MAX {
             return Ok(bytes);
         }
         let largest = pack.requests.iter_mut().filter_map(inline_len).max_by_key(|(length, _)| *length);
@@ -65,4 +66,37 @@ async fn spill_body(request: &mut PackedRequest, spill: &dyn Spill) -> Result<()
     spill.put(&key, body.clone()).await?;
     request.body = PackedBody::Spilled { key, bytes };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::{AccountId, Pod},
+        pack::Pending,
+        spill::folder::FolderSpill,
+    };
+
+    #[tokio::test]
+    async fn what_compresses_well_is_spilled_all_the_same_when_no_reader_could_unpack_it() {
+        let request = PackedRequest {
+            pod: Pod::new("us1").unwrap(),
+            kind: None,
+            id: None,
+            account: AccountId::Unknown,
+            received_at_ms: 0,
+            trace: None,
+            body: PackedBody::Inline(Bytes::from(vec![b' '; UNPACKED_BYTES_MAX / 3])),
+            pending: Pending::All,
+        };
+        let longer = Bytes::from(vec![b' '; UNPACKED_BYTES_MAX / 3 + 1]);
+        let first = PackedRequest { body: PackedBody::Inline(longer), ..request.clone() };
+        let mut pack = Pack { requests: vec![first, request.clone(), request] };
+        let folder = tempfile::tempdir().unwrap();
+        let spill = FolderSpill::new(folder.path());
+        let bytes = fit(&mut pack, CompressionLevel::default(), 1 << 20, &spill).await.unwrap();
+        let read = Pack::decode(&bytes).unwrap();
+        let spilled = |request: &PackedRequest| matches!(request.body, PackedBody::Spilled { .. });
+        assert_eq!(read.requests.iter().map(spilled).collect::<Vec<_>>(), [true, false, false]);
+    }
 }
