@@ -188,7 +188,7 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
             return Ok(Err(Refused(ExitStatus::Unavailable)));
         }
     };
-    let front = role.has_ingress().then_some(configured.ingress.listen);
+    let front = role.has_ingress().then_some(&configured.ingress);
     let listeners = match Listeners::bind(front, configured.admin).await {
         Ok(listeners) => listeners,
         Err(error) => {
@@ -196,7 +196,7 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
             return Ok(Err(Refused(ExitStatus::Unavailable)));
         }
     };
-    listeners.log();
+    listeners.log(configured.ingress.tls.is_some());
     let metrics = telemetry::install().context("cannot set up metrics")?;
     let parts = Parts { partner, program, backends, clock, metrics };
     let worker = role.has_worker().then_some(configured.worker);
@@ -215,7 +215,7 @@ pub(crate) struct Parts {
 
 /// The roles of one process, ready to serve.
 pub(crate) struct Service {
-    ingress: Option<(penstock_ingress::Deps, IngressConfig, TcpListener)>,
+    ingress: Option<(penstock_ingress::Deps, IngressConfig, penstock_ingress::Listeners)>,
     worker: Option<(penstock_worker::Deps, WorkerConfig)>,
     admin: Option<TcpListener>,
     metrics: MetricsHandle,
@@ -228,7 +228,7 @@ impl Service {
     pub(crate) fn new(
         parts: Parts,
         ingress: IngressConfig,
-        listener: Option<TcpListener>,
+        listeners: Option<penstock_ingress::Listeners>,
         worker: Option<WorkerConfig>,
         admin: Option<TcpListener>,
     ) -> Result<Self, anyhow::Error> {
@@ -264,7 +264,7 @@ impl Service {
             }
         };
         Ok(Self {
-            ingress: listener.map(|listener| (front, ingress, listener)),
+            ingress: listeners.map(|listeners| (front, ingress, listeners)),
             worker,
             admin,
             metrics,
@@ -282,8 +282,8 @@ impl Service {
         let worker_alone = ingress.is_none();
         let (front_admin, worker_admin) = if worker_alone { (None, admin) } else { (admin, None) };
         let mut parts = supervise::Parts::new();
-        if let Some((deps, config, listener)) = ingress {
-            let run = penstock_ingress::run(deps, config, listener, front_admin, stop.clone());
+        if let Some((deps, config, listeners)) = ingress {
+            let run = penstock_ingress::run(deps, config, listeners, front_admin, stop.clone());
             parts.spawn(async { run.await.context("ingress") });
         }
         if let Some((deps, config)) = worker {

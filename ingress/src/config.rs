@@ -5,7 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use penstock_shared::{config::Settings, ids::Pod, pack::CompressionLevel};
 use secrecy::SecretString;
 
-use crate::auth::{Access, Bearer};
+use crate::{
+    auth::{Access, Bearer},
+    tls::TlsConfig,
+};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -17,6 +20,8 @@ pub struct IngressConfig {
     pub pod: Pod,
     /// Where mParticle's calls arrive.
     pub listen: SocketAddr,
+    /// TLS of our own; without it, something in front ends it.
+    pub tls: Option<TlsConfig>,
     /// Who may send data.
     pub auth: AuthConfig,
     /// What one call may be.
@@ -54,7 +59,8 @@ pub struct CallLimits {
     pub bytes_in_flight_max: usize,
     /// Connections open at once; more wait in the listener's backlog.
     pub connections_max: usize,
-    /// From the first byte of a header (or the connection's beginning) to its end.
+    /// From the first byte of a header (or the connection's beginning) to its end; as long again for a TLS handshake
+    /// before it. HTTP/2 is asked whether it lives after so long a quiet, and has so long to answer.
     pub header_deadline: Duration,
     /// How long a connection may rest between two calls; longer than any load balancer in front keeps it.
     pub idle_timeout: Duration,
@@ -108,6 +114,7 @@ impl IngressConfig {
         let config = Self {
             pod: settings.parsed("pod", Pod::new("us1").expect("a pod's name"), Pod::new),
             listen: settings.address("ingress.listen", ([0, 0, 0, 0], 8080).into()),
+            tls: TlsConfig::read(settings),
             auth: AuthConfig::read(settings),
             calls: CallLimits::read(settings),
             packing: PackingConfig::read(settings),

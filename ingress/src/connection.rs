@@ -1,15 +1,12 @@
-//! A connection that knows when its header is late.
+//! An HTTP/1.1 connection that knows when its header is late, when it has rested too long, and how to end so that the
+//! caller hears the last answer.
 //!
-//! hyper's own header timeout also ends connections that rest between two calls, and those are to be kept for
-//! minutes: longer than the load balancer in front keeps them, or it answers 502 for us.
+//! hyper's own header timeout is one for both, and a connection is to rest for minutes between two calls: longer than
+//! the load balancer in front keeps it, or that answers 502 for us. HTTP/2 has other means: see [`crate::serving`].
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,44 +16,101 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How many calls have begun and ended on a connection, together: odd while one is being answered. The service
-/// counts; the connection looks.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Calls(Arc<AtomicU64>);
+use crate::calls::Calls;
 
-impl Calls {
-    /// A call's header is read.
-    pub(crate) fn begin(&self) -> Answering {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Answering(self.clone())
-    }
+/// A connection whose last call was answered before its body was read to the end is read on, so far and so long:
+/// closed with bytes unread it would be reset, and the caller might never see the answer.
+pub(crate) const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// From the first byte of a header to its end.
+    pub(crate) header: Duration,
+    /// Between two calls.
+    pub(crate) idle: Duration,
 }
 
-/// A call that is being answered; over when dropped.
-#[derive(Debug)]
-pub(crate) struct Answering(Calls);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::Relaxed);
-    }
+/// What is waited for, outside of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first byte of a header.
+    Resting,
+    /// The rest of it.
+    Header,
+    /// Nothing any more; the caller is still sending.
+    Lingering { left: usize },
 }
 
-/// A stream whose reads fail when a header takes longer than its deadline, counted from the connection's beginning,
-/// and from the first byte that arrives after an answer.
+/// A stream whose reads fail when a header takes longer than its deadline, counted from the first byte that arrives
+/// after an answer, and end when no such byte arrives in time.
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
     stream: S,
     calls: Calls,
     seen: u64,
-    deadline: Duration,
-    header: Option<Pin<Box<Sleep>>>,
+    deadlines: Deadlines,
+    phase: Phase,
+    until: Instant,
+    /// Made when first needed and moved when it goes off: a call that arrives in time costs no timer.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Connection<S> {
-    pub(crate) fn new(stream: S, calls: Calls, header_deadline: Duration) -> Self {
-        let header = Some(Box::pin(sleep_until(Instant::now() + header_deadline)));
-        Self { stream, calls, seen: 0, deadline: header_deadline, header }
+    /// The first header is to be read by `until`.
+    pub(crate) fn new(stream: S, calls: Calls, deadlines: Deadlines, until: Instant) -> Self {
+        Self { stream, calls, seen: 0, deadlines, phase: Phase::Header, until, alarm: None }
+    }
+
+    /// Ready at `until`.
+    fn poll_until(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(self.until)));
+        if alarm.deadline() > self.until {
+            alarm.as_mut().reset(self.until);
+        }
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            if alarm.deadline() >= self.until {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(self.until);
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, longest: Duration) {
+        (self.phase, self.until) = (phase, Instant::now() + longest);
+    }
+
+    /// Whether a call was answered since this was last asked; then the connection rests.
+    fn rests_anew(&mut self) -> bool {
+        let begun = self.calls.begun();
+        let anew = begun != self.seen && self.calls.being_answered() == 0;
+        if anew {
+            self.seen = begun;
+            self.enter(Phase::Resting, self.deadlines.idle);
+        }
+        anew
+    }
+}
+
+impl<S: AsyncRead + Unpin> Connection<S> {
+    /// Ready when the caller has stopped sending, or has sent enough.
+    fn poll_linger(&mut self, mut left: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && left > 0 => {
+                    left = left.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    self.phase = Phase::Lingering { left };
+                    return self.poll_until(cx);
+                }
+            }
+        }
     }
 }
 
@@ -66,30 +120,38 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let calls = self.calls.0.load(Ordering::Relaxed);
-        if calls != self.seen {
-            // The header that the deadline was for is read.
-            (self.seen, self.header) = (calls, None);
-        }
-        if calls % 2 == 1 {
+        if self.calls.being_answered() > 0 {
             // The body has a deadline of its own.
             return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
-        if let Some(header) = &mut self.header
-            && header.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "header deadline")));
-        }
+        self.rests_anew();
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before && self.header.is_none() {
-            self.header = Some(Box::pin(sleep_until(Instant::now() + self.deadline)));
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => {
+                if self.phase == Phase::Resting {
+                    let header = self.deadlines.header;
+                    self.enter(Phase::Header, header);
+                } else if Instant::now() >= self.until {
+                    // There is always a byte, and never an end.
+                    return Poll::Ready(Err(late()));
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => {
+                ready!(self.poll_until(cx));
+                // To rest is no fault: that ends as if the caller had closed.
+                Poll::Ready(if self.phase == Phase::Resting { Ok(()) } else { Err(late()) })
+            }
+            other => other,
         }
-        Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "header deadline")
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -107,52 +169,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        // hyper still waits for the read it began during the call, and looks again when something wakes it.
+        if self.rests_anew() && self.poll_until(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let left = match self.phase {
+            Phase::Lingering { left } => left,
+            Phase::Resting | Phase::Header => {
+                self.enter(Phase::Lingering { left: LINGER_BYTES }, LINGER);
+                LINGER_BYTES
+            }
+        };
+        match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Ready(Ok(())) if self.calls.left_a_body() => self.poll_linger(left, cx).map(Ok),
+            Poll::Pending => self.poll_until(cx).map(Ok),
+            done => done,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-
-    use super::*;
-
-    const DEADLINE: Duration = Duration::from_secs(5);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_header_that_does_not_end_is_cut_off_at_its_deadline() {
-        let (mut client, server) = duplex(64);
-        let mut connection = Connection::new(server, Calls::default(), DEADLINE);
-        let started = Instant::now();
-        client.write_all(b"POST / HT").await.unwrap();
-        let mut buffer = [0; 9];
-        connection.read_exact(&mut buffer).await.unwrap();
-        let error = connection.read(&mut buffer).await.unwrap_err();
-        assert_eq!((error.kind(), started.elapsed()), (io::ErrorKind::TimedOut, DEADLINE));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_may_rest_between_calls_but_not_within_a_header() {
-        let (mut client, server) = duplex(64);
-        let calls = Calls::default();
-        let mut connection = Connection::new(server, calls.clone(), DEADLINE);
-        let mut buffer = [0; 4];
-        client.write_all(b"POST").await.unwrap();
-        connection.read_exact(&mut buffer).await.unwrap();
-        drop(calls.begin());
-
-        let rest = DEADLINE * 20;
-        let (read, ()) = tokio::join!(connection.read_exact(&mut buffer), async {
-            tokio::time::sleep(rest).await;
-            client.write_all(b"NEXT").await.unwrap();
-        });
-        read.unwrap();
-        let started = Instant::now();
-        let error = connection.read(&mut buffer).await.unwrap_err();
-        assert_eq!((error.kind(), started.elapsed()), (io::ErrorKind::TimedOut, DEADLINE));
-    }
-}
+mod tests;

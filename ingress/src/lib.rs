@@ -1,22 +1,26 @@
 //! Stores each call durably in the queue and answers at once.
 //!
-//! A call goes one way: `router` → [`auth`] (the header alone) → `body` (limits) → `core` (sort, answer) → `packer`
+//! A call goes one way: `serving` → `router` → [`auth`] (the header alone) → `body` (limits) → `core` (sort, answer) → `packer`
 //! (packs, the queue's word) → [`answer`] (the one table of statuses). The partner is never called from here.
 
 pub mod answer;
 pub mod auth;
 mod body;
+mod calls;
 pub mod config;
 mod connection;
 mod cookie_sync;
 mod core;
 mod cost;
+mod first_bytes;
 mod front;
 mod health;
 mod packer;
 mod quarantine;
 mod router;
 mod server;
+mod serving;
+pub mod tls;
 
 use std::{fmt, sync::Arc};
 
@@ -34,7 +38,14 @@ pub use config::IngressConfig;
 pub use core::PartnerAnswers;
 pub use front::{Front, Packing};
 
-use crate::{body::BytesInFlight, cost::Stored, health::Health, router::Ingress, server::Server};
+use crate::{
+    body::BytesInFlight,
+    cost::Stored,
+    health::Health,
+    router::{Ingress, STRANGERS_BYTES_MAX},
+    server::{Door, Server},
+    tls::{Certificates, TlsError},
+};
 
 /// What ingress works with.
 #[derive(Clone)]
@@ -66,9 +77,27 @@ impl fmt::Debug for Deps {
     }
 }
 
+/// Where calls come in.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Speaks plain HTTP, or TLS when there is a certificate and no listener for it alone.
+    pub calls: TcpListener,
+    /// Speaks TLS, beside the plain one.
+    pub tls: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(calls: TcpListener) -> Self {
+        Self { calls, tls: None }
+    }
+}
+
 /// Why ingress did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// The certificate cannot be used. Nothing was served.
+    #[error("cannot speak TLS")]
+    Tls(#[from] TlsError),
     /// Calls or packs were still in flight at the drain deadline. Their callers heard nothing and try again.
     #[error("not drained within the deadline")]
     NotDrained,
@@ -77,20 +106,22 @@ pub enum RunError {
     BrokeOff(#[source] tokio::task::JoinError),
 }
 
-/// Serves `listener`, and `admin` if there is one, until `stop`; then drains and returns.
+/// Serves `listeners`, and `admin` if there is one, until `stop`; then drains and returns.
 ///
 /// # Errors
-/// [`RunError`] when it could not drain in time, or broke off.
+/// [`RunError`] when it cannot speak TLS as it should, could not drain in time, or broke off.
 ///
 /// # Cancel safety
 /// When dropped, calls in flight are cut off; what the queue has is kept.
 pub async fn run(
     deps: Deps,
     config: IngressConfig,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     admin: Option<TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
+    let (last, mut side) = (CancellationToken::new(), JoinSet::new());
+    let doors = doors(listeners.into(), &config, &mut side, &last).await?;
     let access = config.auth.access();
     warn_of_access(&config, &access);
     let health = Health::new(access.can_judge());
@@ -101,14 +132,13 @@ pub async fn run(
     let queue_metrics = QueueMetrics::new();
     let bytes_in_flight =
         BytesInFlight::new(config.calls.bytes_in_flight_max, metrics.bytes_in_flight.clone());
-    let router = router::router(Arc::new(Ingress { core, access, bytes_in_flight }));
+    let strangers_bytes = BytesInFlight::new(STRANGERS_BYTES_MAX, metrics.bytes_in_flight.clone());
     let server = Server {
-        router,
+        router: router::router(Arc::new(Ingress { core, access, bytes_in_flight, strangers_bytes })),
         limits: config.calls,
         stopping: config.stopping,
         connections: metrics.connections.clone(),
     };
-    let (last, mut side) = (CancellationToken::new(), JoinSet::new());
     side.spawn(health.clone().probe(queue, last.clone()));
     side.spawn(cost::show(meter, stored, metrics, queue_metrics, last.clone()));
     if let Some(admin) = admin {
@@ -120,18 +150,37 @@ pub async fn run(
         let last = last.clone();
         side.spawn(async move { metrics_handle.keep_up(last).await });
     }
-    tracing::info!(address = ?listener.local_addr().ok(), pod = %config.pod, "ingress takes calls");
-    let ended = drive(server, packer, listener, &config.stopping, &health, stop).await;
+    let addresses: Vec<_> = doors.iter().filter_map(|door| door.listener.local_addr().ok()).collect();
+    tracing::info!(?addresses, pod = %config.pod, "ingress takes calls");
+    let ended = drive(server, packer, doors, &config.stopping, &health, stop).await;
     last.cancel();
     while side.join_next().await.is_some() {}
     tracing::info!("ingress has stopped");
     ended
 }
 
+/// The listeners with what they speak. A certificate is kept up to date until `last`.
+async fn doors(
+    listeners: Listeners,
+    config: &IngressConfig,
+    side: &mut JoinSet<()>,
+    last: &CancellationToken,
+) -> Result<Vec<Door>, TlsError> {
+    let plain = |listener| Door { listener, certificates: None };
+    let Some(tls) = &config.tls else { return Ok(vec![plain(listeners.calls)]) };
+    let certificates = Certificates::open(tls.files.clone()).await?;
+    side.spawn(certificates.clone().keep_up(tls.reload_every, last.clone()));
+    let secure = |listener| Door { listener, certificates: Some(certificates) };
+    Ok(match listeners.tls {
+        Some(listener) => vec![plain(listeners.calls), secure(listener)],
+        None => vec![secure(listeners.calls)],
+    })
+}
+
 async fn drive(
     server: Server,
     packer: packer::Packer,
-    listener: TcpListener,
+    doors: Vec<Door>,
     stopping: &config::StoppingConfig,
     health: &Health,
     stop: CancellationToken,
@@ -143,7 +192,7 @@ async fn drive(
             stop.cancelled().await;
             health.drain();
         };
-        tokio::join!(server.serve(listener, stop.clone()), not_ready).0
+        tokio::join!(server.serve(doors, stop.clone()), not_ready).0
     };
     // The packer ends only after the server, which holds the last handle to it; sooner is a bug.
     let drained = tokio::select! {

@@ -1,26 +1,36 @@
-//! Every route and the whole layer stack: one handler on every path, because mParticle may be given any (protocol.md
-//! 1.1), and a layer that makes a panic an answer. Nothing here ever redirects, but the cookie sync pixel, which browsers
-//! call by GET.
+//! From a request to its answer: one handler on every path, because mParticle may be given any (protocol.md 1.1), and
+//! around it what makes a panic an answer, and an answer one that is heard. Nothing here ever redirects, but the cookie
+//! sync pixel, which browsers call by GET.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::State};
+use axum::{Extension, Router, extract::State};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use futures::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::Full;
+use hyper::body::Body;
 use penstock_shared::{firehose::RequestKind, telemetry::IngressMetrics};
 use tokio::time::Instant;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     answer::{Answer, Shed, Situation, Unreadable},
     auth::{Access, Caller},
-    body::{self, BytesInFlight, Read, ReadError, ReadLimits},
+    body::{self, BytesInFlight, FIRST_BYTES, Read, ReadError, ReadLimits, Source},
+    calls::Calls,
     core::{Core, Received, turned_away},
 };
 
 /// Read from a caller without a valid token: enough for a registration request, which is under 1 KB.
 const STRANGER_BYTES_MAX: usize = 64 * 1024;
+/// Held of all such callers together. They have a pool of their own, so that they cannot keep data out.
+pub(crate) const STRANGERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Read on and thrown away of what such a caller sends beyond that, so that it hears why.
+const STRANGER_DISCARDED: usize = 256 * 1024;
+/// What is left of a body when its call is answered early is read on so far and so long, and the connection serves on;
+/// with more it is closed.
+const REST_BYTES_MAX: usize = 64 * 1024;
+const REST_DEADLINE: Duration = Duration::from_secs(1);
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 
 /// What the handler needs.
@@ -29,54 +39,109 @@ pub(crate) struct Ingress {
     pub(crate) core: Core,
     pub(crate) access: Access,
     pub(crate) bytes_in_flight: Arc<BytesInFlight>,
+    /// The same for callers without a valid token.
+    pub(crate) strangers_bytes: Arc<BytesInFlight>,
 }
 
-/// The whole service.
+/// The whole service. A request brings the [`Calls`] of its connection as an extension.
 pub(crate) fn router(ingress: Arc<Ingress>) -> Router {
-    let metrics = ingress.core.metrics.clone();
-    Router::new()
-        .fallback(receive)
-        .with_state(ingress)
-        .layer(CatchPanicLayer::custom(move |panic| panicked(panic, &metrics)))
+    Router::new().fallback(any).with_state(ingress)
 }
 
-async fn receive(State(ingress): State<Arc<Ingress>>, request: Request<Body>) -> Response<Full<Bytes>> {
-    if let Some(pixel) = ingress.core.sync_cookie(request.method(), request.uri(), request.headers()) {
+async fn any(
+    State(ingress): State<Arc<Ingress>>,
+    Extension(calls): Extension<Calls>,
+    request: Request<axum::body::Body>,
+) -> Response<Full<Bytes>> {
+    respond(&ingress, request, &calls).await
+}
+
+/// Answers a request of one of a connection's `calls`, whatever it is.
+///
+/// # Cancel safety
+/// When dropped, the message is either stored or not.
+async fn respond<B>(ingress: &Ingress, request: Request<B>, calls: &Calls) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (head, body) = request.into_parts();
+    let mut body = Source::new(body);
+    let received = AssertUnwindSafe(receive(ingress, &head, &mut body)).catch_unwind().await;
+    let mut response = received.unwrap_or_else(|panic| panicked(&*panic, &ingress.core.metrics));
+    if !body.ended() && !finish(&head.headers, &mut body).await {
+        calls.leave_body();
+        if head.version < Version::HTTP_2 {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    response
+}
+
+/// Reads what little is left of a body. False when there is more, or it does not come.
+async fn finish<B>(headers: &HeaderMap, body: &mut Source<B>) -> bool
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    // Who waits for a word to go on gets the answer instead.
+    !headers.contains_key(header::EXPECT)
+        && body.discard(REST_BYTES_MAX, Instant::now() + REST_DEADLINE).await
+}
+
+async fn receive<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if let Some(pixel) = ingress.core.sync_cookie(&head.method, &head.uri, &head.headers) {
         return pixel;
     }
     let started = Instant::now();
-    let answer = ingress.answer(request).await;
+    let answer = ingress.answer(head, body).await;
     let response = dress(&answer);
     count(&ingress.core.metrics, &answer, started);
     response
 }
 
 impl Ingress {
-    async fn answer(&self, request: Request<Body>) -> Answer {
-        let (head, body) = request.into_parts();
+    async fn answer<B>(&self, head: &Parts, body: &mut Source<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         if head.method != Method::POST {
             return Answer::problem(Situation::NotPost, None);
         }
         let caller = self.access.judge(&head.headers);
-        let limits = &self.core.limits;
-        let read_limits = ReadLimits {
-            kept: if caller == Caller::Authentic { limits.body_bytes_max } else { STRANGER_BYTES_MAX },
-            discarded: limits.body_bytes_max,
-            deadline: limits.body_deadline,
-        };
+        let (limits, pool) = self.limits(caller);
         let trace = trace(&head.headers);
-        let read = body::read(&head.headers, body, read_limits, &self.bytes_in_flight).await;
-        match read {
+        match body::read(&head.headers, body, limits, pool).await {
             Ok(Read { bytes, permit }) => self.core.answer(Received { bytes, permit, caller, trace }).await,
             Err(ReadError::NoRoom) => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
             Err(ReadError::Slow) => Answer::problem(Situation::SlowBody, None),
             Err(_) if caller != Caller::Authentic => turned_away(caller),
-            Err(ReadError::TooLarge { first }) => self.core.too_large(first, trace).await,
+            Err(ReadError::TooLarge { first, permit }) => {
+                let answer = self.core.too_large(first, trace).await;
+                drop(permit);
+                answer
+            }
             Err(ReadError::Damaged { packed, permit }) => {
                 let reason = Unreadable::Encoding;
                 let answer = self.core.unreadable(packed, reason, "damaged gzip".into(), trace).await;
                 drop(permit);
                 answer
+            }
+        }
+    }
+
+    /// How much of a caller's body is read, and out of which pool.
+    fn limits(&self, caller: Caller) -> (ReadLimits, &Arc<BytesInFlight>) {
+        let (most, deadline) = (self.core.limits.body_bytes_max, self.core.limits.body_deadline);
+        match caller {
+            Caller::Authentic => {
+                let limits = ReadLimits { kept: most, first: FIRST_BYTES, discarded: most, deadline };
+                (limits, &self.bytes_in_flight)
+            }
+            Caller::Stranger | Caller::Unjudged => {
+                let (kept, discarded) = (STRANGER_BYTES_MAX, STRANGER_DISCARDED);
+                (ReadLimits { kept, first: 0, discarded, deadline }, &self.strangers_bytes)
             }
         }
     }
@@ -99,8 +164,7 @@ fn dress(answer: &Answer) -> Response<Full<Bytes>> {
     response
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature the layer asks for")]
-fn panicked(panic: Box<dyn Any + Send>, metrics: &IngressMetrics) -> Response<Full<Bytes>> {
+fn panicked(panic: &(dyn Any + Send), metrics: &IngressMetrics) -> Response<Full<Bytes>> {
     let message =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = message.unwrap_or("no message"), "a call broke off");

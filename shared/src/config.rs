@@ -133,6 +133,12 @@ impl<'a> Settings<'a> {
         self.value(name, default, "an address with its port, such as 0.0.0.0:8080", |text| text.parse().ok())
     }
 
+    /// An IP address with its port that need not be given.
+    pub fn optional_address(&mut self, name: &'static str) -> Option<SocketAddr> {
+        let want = "an address with its port, such as 0.0.0.0:8443";
+        self.optional(name, want, |text| text.parse().ok(), SocketAddr::to_string)
+    }
+
     /// One of a few words.
     pub fn choice<T: Clone>(
         &mut self,

@@ -160,7 +160,7 @@ async fn start_pipeline(
     ingress.packing.send_timeout = ANSWER_TIME;
     let worker = WorkerConfig { receive_wait: Duration::from_millis(500), ..WorkerConfig::default() };
     let parts = Parts { partner, program, backends, clock, metrics };
-    let service = Service::new(parts, ingress, Some(listener), Some(worker), Some(admin))?;
+    let service = Service::new(parts, ingress, Some(listener.into()), Some(worker), Some(admin))?;
     let ledger = service.ledger.clone();
     Ok(Pipeline { service, url: format!("http://{listens}/").parse()?, admin: administers, ledger, queues })
 }

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
 pub(crate) const TOKEN: (&str, &str) = ("authorization", "Token sesame");
 
 /// One connection.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client<S = TcpStream>(BufReader<S>);
 
 /// An answer as it came over the wire.
 #[derive(Debug)]
@@ -38,7 +38,13 @@ fn head(line: &str, headers: &[(&str, &str)]) -> String {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
+        Self(BufReader::new(stream))
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {

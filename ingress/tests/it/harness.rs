@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use penstock_ingress::{Deps, IngressConfig, PartnerAnswers, RunError};
+use penstock_ingress::{Deps, IngressConfig, Listeners, PartnerAnswers, RunError};
 use penstock_shared::{
     clock::Clock,
     config::{Settings, Sources},
@@ -36,6 +36,8 @@ pub(crate) const REGISTRATION: &[u8] = br#"{"type":"module_registration_request"
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Where TLS is spoken, if beside the plain address.
+    pub(crate) tls: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
     pub(crate) main: Arc<Faulty>,
     pub(crate) dead: Arc<Faulty>,
@@ -126,13 +128,20 @@ impl Running {
             meter: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tls_listener = match config.tls.as_ref().and_then(|tls| tls.listen) {
+            Some(address) => Some(TcpListener::bind(address).await.unwrap()),
+            None => None,
+        };
         let admin_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, admin) = (listener.local_addr().unwrap(), admin_listener.local_addr().unwrap());
+        let tls = tls_listener.as_ref().map(|listener| listener.local_addr().unwrap());
+        let listeners = Listeners { calls: listener, tls: tls_listener };
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
-        task.spawn(penstock_ingress::run(deps, config, listener, Some(admin_listener), stop.clone()));
+        task.spawn(penstock_ingress::run(deps, config, listeners, Some(admin_listener), stop.clone()));
         Self {
             address,
+            tls,
             admin,
             main,
             dead,
@@ -207,6 +216,26 @@ impl Running {
     /// From now on nothing can be spilled: a file stands where the folder would.
     pub(crate) fn break_spill(&self) {
         std::fs::write(self.folder.path().join("spill"), "").unwrap();
+    }
+
+    /// A gauge, as it is now.
+    pub(crate) fn gauge(&self, name: &str) -> usize {
+        let rendered = self.metrics.render();
+        let value = rendered.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or("0").parse().unwrap()
+    }
+
+    /// Waits until a gauge is as `wanted`, and tells the highest it was.
+    pub(crate) async fn until_gauge(&self, name: &str, wanted: impl Fn(usize) -> bool) -> usize {
+        let mut highest = 0;
+        loop {
+            let now = self.gauge(name);
+            highest = highest.max(now);
+            if wanted(now) {
+                return highest;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits for the end after a stop.

@@ -114,6 +114,18 @@ async fn trap_13_a_sender_that_waits_for_100_is_told_to_go_on() {
 }
 
 #[tokio::test]
+async fn trap_13_a_sender_that_waits_for_100_in_vain_gets_the_answer_at_once() {
+    let mut config = config();
+    config.calls.bytes_in_flight_max = 100;
+    let running = Running::start_with(config).await;
+    let mut client = Client::connect(running.address).await;
+    client.head("POST /", &[TOKEN, ("content-length", "1000"), ("expect", "100-continue")]).await;
+    let answer = client.read().await;
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (503, "close"));
+    assert_eq!(client.closed().await, b"");
+}
+
+#[tokio::test]
 async fn trap_14_a_message_whose_caller_leaves_is_stored_whole() {
     let running = Running::start().await;
     let gate = Fault::gate();
@@ -221,6 +233,16 @@ async fn a_header_that_does_not_end_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_connection_that_rests_too_long_is_closed() {
+    let mut config = config();
+    config.calls.idle_timeout = Duration::from_millis(30);
+    let running = Running::start_with(config).await;
+    let mut client = Client::connect(running.address).await;
+    assert_eq!(client.post(EVENTS).await.status, 200);
+    assert_eq!(client.closed().await, b"");
+}
+
+#[tokio::test]
 async fn connections_beyond_the_cap_wait_for_their_turn() {
     let mut config = config();
     config.calls.connections_max = 1;
@@ -232,6 +254,27 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
     assert!(waits.is_err(), "served beyond the cap");
     drop(first);
     assert_eq!(second.read().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_is_served_in_turns() {
+    let mut config = config();
+    config.calls.connections_max = 4;
+    let running = Running::start_with(config).await;
+    let served = join_all((0..100).map(|_| running.post(EVENTS)));
+    let watch = async {
+        let mut highest = 0;
+        loop {
+            highest = highest.max(running.gauge("ingress_connections"));
+            assert!(highest <= 4, "{highest} at once");
+            tokio::task::yield_now().await;
+        }
+    };
+    let answers = tokio::select! {
+        answers = served => answers,
+        () = watch => unreachable!(),
+    };
+    assert!(answers.iter().all(|answer| answer.status == 200));
 }
 
 async fn wait_for(begun: &Semaphore) {

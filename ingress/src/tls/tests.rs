@@ -1,0 +1,100 @@
+use penstock_shared::config::Sources;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+
+use super::*;
+
+fn pair() -> CertifiedKey<KeyPair> {
+    generate_simple_self_signed(["localhost".to_owned()]).unwrap()
+}
+
+/// What is said of these lines in the settings file.
+fn mistakes(lines: &str) -> String {
+    let file = format!("[ingress]\n{lines}");
+    let mut settings = Settings::new(Sources { file: Some(("p.toml", &file)), ..Sources::default() });
+    TlsConfig::read(&mut settings);
+    settings.finish().err().map(|errors| errors.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn a_wrong_pair_is_a_mistake_of_the_settings_that_names_the_file_and_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (one, other) = (pair(), pair());
+    let cert = write("cert.pem", &one.cert.pem());
+    let key = write("key.pem", &one.signing_key.serialize_pem());
+    let other_key = write("other.pem", &other.signing_key.serialize_pem());
+    let empty = write("empty.pem", "");
+    let cut = write("cut.pem", &one.signing_key.serialize_pem()[..80]);
+    let both = |cert: &str, key: &str| mistakes(&format!("tls_cert = \"{cert}\"\ntls_key = \"{key}\"\n"));
+
+    assert_eq!(both(&cert, &key), "");
+    let cases = [
+        (both("nowhere.pem", &key), "nowhere.pem cannot be read: "),
+        (both(&empty, &key), "empty.pem holds no certificate"),
+        (both(&key, &key), "key.pem holds no certificate"),
+        (both(&cert, &empty), "empty.pem holds no private key"),
+        (both(&cert, &cut), "cut.pem holds no private key"),
+        (both(&cert, &other_key), "other.pem cannot be used: "),
+        (mistakes(&format!("tls_cert = \"{cert}\"\n")), "only one of ingress.tls_cert and ingress.tls_key"),
+        (mistakes("tls_listen = \"127.0.0.1:0\"\n"), "ingress.tls_listen is given without"),
+        (mistakes("tls_listen = \"nowhere\"\n"), "ingress.tls_listen"),
+    ];
+    let secret = one.signing_key.serialize_pem().lines().nth(1).unwrap().to_owned();
+    for (told, expected) in cases {
+        assert!(told.contains(expected), "{expected}: {told}");
+        assert!(!told.contains(&secret[..20]), "{told}");
+    }
+}
+
+/// The lines that are logged on this thread while the guard lives.
+fn logged() -> (tracing::subscriber::DefaultGuard, Arc<std::sync::Mutex<Vec<u8>>>) {
+    #[derive(Clone)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines(Arc::default());
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    (tracing::subscriber::set_default(subscriber), lines.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_new_pair_is_told_once_and_the_last_good_one_stays() {
+    let every = Duration::from_secs(5);
+    let folder = tempfile::tempdir().unwrap();
+    let files = PairFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    let (one, two) = (pair(), pair());
+    std::fs::write(&files.cert, one.cert.pem()).unwrap();
+    std::fs::write(&files.key, one.signing_key.serialize_pem()).unwrap();
+    let certificates = Certificates::open(files.clone()).await.unwrap();
+    let (_guard, lines) = logged();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(certificates.clone().keep_up(every, stop.clone()));
+    let told = |word: &str| String::from_utf8(lines.lock().unwrap().clone()).unwrap().matches(word).count();
+    let first = certificates.current();
+
+    // A line break more, because the clock of the file system may be coarse.
+    std::fs::write(&files.cert, two.cert.pem() + "\n").unwrap();
+    tokio::time::sleep(every * 10).await;
+    assert_eq!((told("ERROR"), told("the last one stays"), told("renewed")), (1, 1, 0));
+    assert!(Arc::ptr_eq(&first, &certificates.current()));
+
+    std::fs::write(&files.key, two.signing_key.serialize_pem() + "\n").unwrap();
+    tokio::time::sleep(every * 10).await;
+    assert_eq!((told("ERROR"), told("renewed")), (1, 1));
+    assert!(!Arc::ptr_eq(&first, &certificates.current()));
+    stop.cancel();
+    task.join_next().await.unwrap().unwrap();
+}
