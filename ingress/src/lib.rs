@@ -15,6 +15,7 @@ mod packer;
 mod quarantine;
 mod router;
 mod server;
+mod suspension;
 
 use std::{fmt, sync::Arc};
 
@@ -23,6 +24,7 @@ use penstock_shared::{
     clock::Clock,
     queue::Queues,
     spill::Spill,
+    subscription::SubscriptionStore,
     telemetry::{IngressMetrics, MetricsHandle},
 };
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
@@ -41,6 +43,8 @@ pub struct Deps {
     pub queues: Queues,
     /// For bodies the queue cannot hold.
     pub spill: Arc<dyn Spill>,
+    /// Which accounts are suspended; without it, none is.
+    pub subscriptions: Option<Arc<dyn SubscriptionStore>>,
     /// What is answered in the partner's name.
     pub partner: PartnerAnswers,
     /// The time.
@@ -91,7 +95,7 @@ pub async fn run(
     warn_of_access(&config, &access);
     let health = Health::new(access.can_judge());
     let (queue, metrics_handle) = (deps.queues.main.clone(), deps.metrics_handle.clone());
-    let (core, packer) = front::parts(deps, &config, health.clone());
+    let (core, packer, refresher) = front::parts(deps, &config, health.clone());
     let metrics = core.metrics.clone();
     let bytes_in_flight =
         BytesInFlight::new(config.calls.bytes_in_flight_max, metrics.bytes_in_flight.clone());
@@ -104,6 +108,10 @@ pub async fn run(
     };
     let (last, mut side) = (CancellationToken::new(), JoinSet::new());
     side.spawn(health.clone().probe(queue, last.clone()));
+    if let Some(refresher) = refresher {
+        let last = last.clone();
+        side.spawn(async move { last.run_until_cancelled(refresher.run()).await.unwrap_or_default() });
+    }
     if let Some(admin) = admin {
         let readiness: ReadinessCheck = {
             let health = health.clone();

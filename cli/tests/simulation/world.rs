@@ -303,6 +303,7 @@ impl World {
             let deps = penstock_ingress::Deps {
                 queues: self.queues(),
                 spill: self.spill.clone(),
+                subscriptions: Some(self.store.clone()),
                 partner: PartnerAnswers::from(&*self.toml),
                 clock: self.clock,
                 seed: self.seed(),

@@ -15,6 +15,7 @@ use penstock_shared::{
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
     },
     spill::{Spill, folder::FolderSpill},
+    subscription::SubscriptionStore,
     telemetry::{IngressMetrics, MetricsHandle, local_recorder},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -25,6 +26,8 @@ use crate::{
     faulty::{Fault, Faulty},
 };
 
+/// The time at which each ingress begins.
+pub(crate) const BEGUN_MS: i64 = 1_700_000_000_000;
 /// A message that is queued.
 pub(crate) const EVENTS: &[u8] =
     br#"{"type":"event_processing_request","id":"e-1","account":{"account_id":7},"events":[{"type":"session_start"}]}"#;
@@ -61,9 +64,17 @@ impl Running {
     }
 
     pub(crate) async fn start_with(config: IngressConfig) -> Self {
+        Self::start_beside(config, None).await
+    }
+
+    /// With a store that knows which accounts are suspended.
+    pub(crate) async fn start_beside(
+        config: IngressConfig,
+        subscriptions: Option<Arc<dyn SubscriptionStore>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("penstock.db")).unwrap();
-        let clock = Clock::starting_at(1_700_000_000_000);
+        let clock = Clock::starting_at(BEGUN_MS);
         let queue = |name: &str| {
             let config =
                 EmbeddedQueueConfig { receives_max: 10, dead_letter: None, message_bytes_max: 1024 * 1024 };
@@ -78,6 +89,7 @@ impl Running {
         let deps = Deps {
             queues: Queues { main: main.clone(), retry: queue("retry"), dead: dead.clone() },
             spill: spill.clone(),
+            subscriptions,
             partner: PartnerAnswers::from(&partner::load(&partner).unwrap()),
             clock,
             seed: 1,

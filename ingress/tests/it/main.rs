@@ -9,4 +9,5 @@ mod fixtures;
 mod harness;
 mod secrecy;
 mod stopping;
+mod suspension;
 mod transport;

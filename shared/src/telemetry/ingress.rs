@@ -29,6 +29,10 @@ pub struct IngressMetrics {
     pub connections: Gauge,
     /// `ingress_shed_total` by reason.
     pub shed: Family<Counter>,
+    /// `ingress_suspended_accounts`.
+    pub suspended_accounts: Gauge,
+    /// `ingress_suspension_age_seconds`.
+    pub suspension_age: Gauge,
 }
 
 impl IngressMetrics {
@@ -46,6 +50,8 @@ impl IngressMetrics {
             spilled: table::INGRESS_SPILLED.counter(),
             connections: table::INGRESS_CONNECTIONS.gauge(),
             shed: table::INGRESS_SHED.counters(),
+            suspended_accounts: table::INGRESS_SUSPENDED_ACCOUNTS.gauge(),
+            suspension_age: table::INGRESS_SUSPENSION_AGE.gauge(),
         }
     }
 }
