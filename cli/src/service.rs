@@ -197,6 +197,9 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         }
     };
     listeners.log(configured.ingress.tls.is_some());
+    if role.has_ingress() && backends.subscriptions.is_none() {
+        tracing::info!("no subscription store is set: mParticle is never told to suspend an account");
+    }
     let metrics = telemetry::install().context("cannot set up metrics")?;
     let parts = Parts { partner, program, backends, clock, metrics };
     let worker = role.has_worker().then_some(configured.worker);
@@ -237,6 +240,7 @@ impl Service {
         let front = penstock_ingress::Deps {
             queues: backends.queues.clone(),
             spill: backends.spill.clone(),
+            subscriptions: backends.subscriptions.clone(),
             partner: PartnerAnswers::from(&partner),
             clock,
             seed: fastrand::u64(..),

@@ -28,6 +28,8 @@ pub struct IngressConfig {
     pub calls: CallLimits,
     /// How requests are packed.
     pub packing: PackingConfig,
+    /// How well it is known which accounts are suspended.
+    pub suspension: SuspensionConfig,
     /// How the server ends.
     pub stopping: StoppingConfig,
 }
@@ -93,6 +95,15 @@ pub struct PackingConfig {
     pub level: CompressionLevel,
 }
 
+/// How well it is known which accounts are suspended.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspensionConfig {
+    /// How often the store is asked.
+    pub refresh_every: Duration,
+    /// How long its last word stands when it does not answer.
+    pub stale_after: Duration,
+}
+
 /// How the server ends.
 #[derive(Clone, Copy, Debug)]
 pub struct StoppingConfig {
@@ -118,6 +129,10 @@ impl IngressConfig {
             auth: AuthConfig::read(settings),
             calls: CallLimits::read(settings),
             packing: PackingConfig::read(settings),
+            suspension: SuspensionConfig {
+                refresh_every: settings.millis("ingress.suspension_refresh_ms", 5_000, 10..=600_000),
+                stale_after: settings.millis("ingress.suspension_stale_ms", 900_000, 1_000..=86_400_000),
+            },
             stopping: StoppingConfig {
                 deregistration_delay: settings.millis("ingress.deregistration_delay_ms", 0, 0..=300_000),
                 drain_deadline: settings.millis("ingress.drain_deadline_ms", 20_000, 100..=600_000),
@@ -133,6 +148,11 @@ impl IngressConfig {
         if config.calls.bytes_in_flight_max < config.calls.body_bytes_max * 2 {
             settings.disagree(
                 "ingress.bytes_in_flight_max holds fewer than two bodies of ingress.body_bytes_max; raise it",
+            );
+        }
+        if config.suspension.stale_after < config.suspension.refresh_every * 2 {
+            settings.disagree(
+                "ingress.suspension_stale_ms is less than twice ingress.suspension_refresh_ms; raise it",
             );
         }
         config
@@ -223,9 +243,9 @@ mod tests {
 
     #[test]
     fn settings_that_disagree_are_refused_together() {
-        let file = "tokens = [\"t\"]\nno_auth = true\n[ingress]\nanswer_budget_ms = 8\nbytes_in_flight_max = 1000000\n";
+        let file = "tokens = [\"t\"]\nno_auth = true\n[ingress]\nanswer_budget_ms = 8\nbytes_in_flight_max = 1000000\nsuspension_stale_ms = 9000\n";
         let mut settings = Settings::new(Sources { file: Some(("p.toml", file)), ..Sources::default() });
         IngressConfig::read(&mut settings);
-        assert_eq!(settings.finish().unwrap_err().0.len(), 3);
+        assert_eq!(settings.finish().unwrap_err().0.len(), 4);
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     config::CallLimits,
     packer,
     quarantine::{Copy, Quarantine},
+    suspension::Suspensions,
 };
 
 /// What ingress takes from `partner.toml`.
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     pub(crate) limits: CallLimits,
     pub(crate) packer: packer::Handle,
     pub(crate) quarantine: Quarantine,
+    pub(crate) suspensions: Arc<Suspensions>,
     pub(crate) metrics: Arc<IngressMetrics>,
     pub(crate) clock: Clock,
     /// For the ids of answers to requests that have none, and of browsers.
@@ -92,6 +94,8 @@ impl Core {
             }
             (_, caller) => return turned_away(caller),
         };
+        let suspend = sorted.kind == RequestKind::Membership
+            && self.suspensions.includes(sorted.account, &received.bytes);
         let situation = match sorted {
             Sorted { kind: RequestKind::Registration, .. } => Situation::Registration,
             Sorted { deliverable: false, kind, .. } => {
@@ -102,7 +106,7 @@ impl Core {
         };
         match situation {
             Situation::Stored | Situation::Noop | Situation::Registration => {
-                Answer::with_body(situation, sorted.kind, self.response(&sorted))
+                Answer::with_body(situation, sorted.kind, self.response(&sorted, suspend))
             }
             problem => Answer::problem(problem, Some(sorted.kind)),
         }
@@ -153,7 +157,8 @@ impl Core {
         }
     }
 
-    fn response(&self, sorted: &Sorted) -> Vec<u8> {
+    /// `suspend`: whether the answer to a membership request says that mParticle is to stop.
+    fn response(&self, sorted: &Sorted, suspend: bool) -> Vec<u8> {
         let id = {
             let mut rng = self.rng.lock().expect("nothing panics while it is held");
             id_for(sorted.id.as_deref(), &mut rng)
@@ -162,7 +167,7 @@ impl Core {
         match sorted.kind {
             RequestKind::Registration => response::registration(envelope, &self.partner.registration),
             RequestKind::Events => response::events(envelope),
-            RequestKind::Membership => response::membership(envelope, false),
+            RequestKind::Membership => response::membership(envelope, suspend),
             RequestKind::Subscription => response::subscription(envelope, &self.hidden_settings(sorted)),
             RequestKind::Dsr => response::dsr(envelope),
         }

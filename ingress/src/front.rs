@@ -19,6 +19,7 @@ use crate::{
     packer::{self, Outlet, Packer, Sender},
     quarantine::Quarantine,
     router,
+    suspension::{Refresher, Suspensions},
 };
 
 /// Answers messages, whatever brought them.
@@ -31,15 +32,29 @@ pub struct Front {
 /// What packs and sends the messages that a [`Front`] accepts. Nothing is answered 200 while it does not run.
 #[derive(Debug)]
 #[must_use = "run it, or every message is answered 503"]
-pub struct Packing(Packer);
+pub struct Packing {
+    packer: Packer,
+    refresher: Option<Refresher>,
+}
 
 impl Packing {
-    /// Packs and sends until the front is dropped and everything accepted is sent.
+    /// Packs and sends, and keeps up which accounts are suspended, until the front is dropped and everything accepted is sent.
     ///
     /// # Cancel safety
     /// When dropped, requests under way are answered 503; each may be stored or not.
     pub async fn run(self) {
-        self.0.run().await;
+        let Self { packer, refresher } = self;
+        let refreshing = async {
+            match refresher {
+                Some(refresher) => refresher.run().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = packer.run() => {}
+            () = refreshing => {}
+        }
     }
 }
 
@@ -49,8 +64,8 @@ impl Front {
         let bytes_in_flight =
             BytesInFlight::new(config.calls.bytes_in_flight_max, deps.metrics.bytes_in_flight.clone());
         let health = Health::new(config.auth.access().can_judge());
-        let (core, packer) = parts(deps, config, health, Stored::default());
-        (Self { core, bytes_in_flight }, Packing(packer))
+        let (core, packer, refresher) = parts(deps, config, health, Stored::default());
+        (Self { core, bytes_in_flight }, Packing { packer, refresher })
     }
 
     /// Answers one message of a sender who may send data: the status, and the JSON to go with it.
@@ -77,27 +92,32 @@ impl Front {
     }
 }
 
-/// The core and its packer, as every transport needs them.
+/// The core, its packer, and what keeps up which accounts are suspended, as every transport needs them.
 pub(crate) fn parts(
     deps: Deps,
     config: &IngressConfig,
     health: Arc<Health>,
     stored: Stored,
-) -> (Core, Packer) {
+) -> (Core, Packer, Option<Refresher>) {
     let metrics = Arc::new(deps.metrics);
     let Queues { main, fallback, dead, .. } = deps.queues;
     let outlet = Outlet::new(main, fallback, &config.packing, metrics.clone(), health);
     let sender = Sender::new(outlet, deps.spill.clone(), config.packing.level, metrics.clone(), stored);
     let (handle, packer) = packer::new(config.packing, sender);
+    let suspensions = Suspensions::new(config.pod.clone(), deps.clock, config.suspension.stale_after);
+    let refresher = deps
+        .subscriptions
+        .map(|store| Refresher::new(store, suspensions.clone(), config.suspension, metrics.clone()));
     let core = Core {
         pod: config.pod.clone(),
         partner: deps.partner,
         limits: config.calls.clone(),
         packer: handle,
-        quarantine: Quarantine::new(dead, deps.spill, metrics.clone()),
+        suspensions,
+        quarantine: Quarantine::new(deps.queues.dead, deps.spill, metrics.clone()),
         metrics,
         clock: deps.clock,
         rng: Mutex::new(fastrand::Rng::with_seed(deps.seed)),
     };
-    (core, packer)
+    (core, packer, refresher)
 }

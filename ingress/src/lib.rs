@@ -20,6 +20,7 @@ mod quarantine;
 mod router;
 mod server;
 mod serving;
+mod suspension;
 pub mod tls;
 
 use std::{fmt, sync::Arc};
@@ -29,6 +30,7 @@ use penstock_shared::{
     clock::Clock,
     queue::{Queues, meter::Meter},
     spill::Spill,
+    subscription::SubscriptionStore,
     telemetry::{IngressMetrics, MetricsHandle, QueueMetrics},
 };
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
@@ -54,6 +56,8 @@ pub struct Deps {
     pub queues: Queues,
     /// For bodies the queue cannot hold.
     pub spill: Arc<dyn Spill>,
+    /// Which accounts are suspended; without it, none is.
+    pub subscriptions: Option<Arc<dyn SubscriptionStore>>,
     /// What is answered in the partner's name.
     pub partner: PartnerAnswers,
     /// The time.
@@ -127,7 +131,7 @@ pub async fn run(
     let health = Health::new(access.can_judge());
     let (queue, metrics_handle) = (deps.queues.main.clone(), deps.metrics_handle.clone());
     let (meter, stored) = (deps.meter.clone(), Stored::default());
-    let (core, packer) = front::parts(deps, &config, health.clone(), stored.clone());
+    let (core, packer, refresher) = front::parts(deps, &config, health.clone(), stored.clone());
     let metrics = core.metrics.clone();
     let queue_metrics = QueueMetrics::new();
     let bytes_in_flight =
@@ -141,6 +145,10 @@ pub async fn run(
     };
     side.spawn(health.clone().probe(queue, last.clone()));
     side.spawn(cost::show(meter, stored, metrics, queue_metrics, last.clone()));
+    if let Some(refresher) = refresher {
+        let last = last.clone();
+        side.spawn(async move { last.run_until_cancelled(refresher.run()).await.unwrap_or_default() });
+    }
     if let Some(admin) = admin {
         let readiness: ReadinessCheck = {
             let health = health.clone();

@@ -37,7 +37,7 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Marks a file as ours: `PENS`.
 const APPLICATION_ID: i32 = 0x5045_4e53;
 /// What brings a file from the version of its index to the next. Only ever appended to.
-const MIGRATIONS: [&str; 1] = [include_str!("database/schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("database/schema.sql"), include_str!("database/suspensions.sql")];
 
 /// Why the database did not do as asked.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -15,4 +15,5 @@ pub mod queue;
 pub mod shutdown;
 pub mod spill;
 pub mod subscription;
+pub mod suspension;
 pub mod telemetry;

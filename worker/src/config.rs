@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use penstock_shared::config::Settings;
 
-use crate::{intake::IntakeConfig, lanes::LaneConfig, lease::LeaseConfig};
+use crate::{credentials::SuspendConfig, intake::IntakeConfig, lanes::LaneConfig, lease::LeaseConfig};
 
 /// How a worker works. What concerns the partner is in `partner.toml`, not here.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,10 @@ pub struct WorkerConfig {
     pub subscription_wait: Duration,
     /// How long a connected audience is believed without asking the store.
     pub subscription_cache: Duration,
+    /// After how many refused calls in a row an account's credentials are taken for bad; 0 for never.
+    pub suspend_after: usize,
+    /// And not sooner than this after the first of them.
+    pub suspend_after_time: Duration,
     /// How long after the stop signal what still waits is handed back.
     pub drain_deadline: Duration,
     /// How often the queues' depths are looked at.
@@ -58,6 +62,8 @@ impl WorkerConfig {
             lease_held_max: settings.millis("worker.lease_held_max_ms", 600_000, 2_000..=43_200_000),
             subscription_wait: settings.millis("worker.subscription_wait_ms", 30_000, 0..=86_400_000),
             subscription_cache: settings.millis("worker.subscription_cache_ms", 5_000, 0..=600_000),
+            suspend_after: settings.count("worker.suspend_after", 3, 0..=1_000),
+            suspend_after_time: settings.millis("worker.suspend_after_ms", 60_000, 0..=86_400_000),
             drain_deadline: settings.millis("worker.drain_deadline_ms", 20_000, 0..=600_000),
             watch_every: settings.millis("worker.watch_every_ms", 15_000, 1_000..=600_000),
         };
@@ -74,6 +80,11 @@ impl WorkerConfig {
     pub fn intake(&self, messages_max: usize) -> IntakeConfig {
         let lease = LeaseConfig { lease: self.lease, held_max: self.lease_held_max };
         IntakeConfig { messages_max, receive_wait: self.receive_wait, lease }
+    }
+
+    /// What watching credentials needs of it.
+    pub(crate) fn suspend(&self) -> SuspendConfig {
+        SuspendConfig { refusals: self.suspend_after, over: self.suspend_after_time }
     }
 
     /// What lanes need of it.

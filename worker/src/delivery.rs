@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use penstock_shared::{
     clock::{Clock, millis},
     ids::ItemKey,
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use crate::{
     answer::{self, Judged},
     call,
+    credentials::{self, Credentials},
     destination::{Answer, Call, CallError, Destination},
     item::{DutyKind, LaneItem, SubscriptionDuty},
     lanes::{Batch, LaneKey},
@@ -35,6 +37,7 @@ pub(crate) struct Deliverer {
     pub(crate) partner: Arc<Partner>,
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) clock: Clock,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) claimant: Claimant,
@@ -105,9 +108,23 @@ impl Deliverer {
         match call::render(&self.partner, &self.program, lane, &items[0].call, &parts) {
             Err(error) => all(Outcome::rejected(RejectReason::MappingFailed, error.to_string())),
             Ok(call) => match self.timed(&call).await {
-                Ok(answer) => self.judge(lane, items, &answer),
+                Ok(answer) => {
+                    let (judged, captured) = self.judge(lane, items, &answer);
+                    self.note_credentials(lane, items, answer.status, &judged);
+                    (judged, captured)
+                }
                 Err(error) => all(no_answer(&error)),
             },
+        }
+    }
+
+    /// The items of a lane have their settings in common; of their messages the one received last counts.
+    fn note_credentials(&self, lane: &LaneKey, items: &[LaneItem], status: StatusCode, judged: &Judged) {
+        let origins = items.iter().filter_map(|item| item.call.origin);
+        if let Some(origin) = origins.max_by_key(|origin| origin.received_ms)
+            && let Some(evidence) = credentials::evidence(status, judged)
+        {
+            self.credentials.answered(&lane.pod, lane.account, origin, evidence);
         }
     }
 

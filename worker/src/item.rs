@@ -6,7 +6,7 @@ use bytes::Bytes;
 use minijinja::Value;
 use penstock_shared::{ids::ItemKey, subscription::SubscriptionKey};
 
-use crate::{in_flight::Ticket, lanes::Weigh};
+use crate::{credentials::Origin, in_flight::Ticket, lanes::Weigh};
 
 /// A mapped item, waiting in its lane. `Debug` shows nothing of its content.
 pub(crate) struct LaneItem {
@@ -30,6 +30,8 @@ pub(crate) struct CallContext {
     pub(crate) account: Value,
     /// `group`.
     pub(crate) group: Value,
+    /// Which credentials its expressions see; `None` when nobody watches them.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What a subscription change asks of its call.

@@ -7,6 +7,7 @@ mod answer;
 pub mod backoff;
 mod call;
 pub mod config;
+mod credentials;
 mod delivery;
 pub mod destination;
 mod dispatch;
@@ -47,6 +48,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     config::WorkerConfig,
+    credentials::Credentials,
     delivery::{Claimant, Deliverer},
     destination::Destination,
     gates::Gates,
@@ -133,8 +135,15 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         config.subscription_wait,
         config.subscription_cache,
     ));
+    let credentials = Arc::new(Credentials::new(
+        deps.subscriptions.clone(),
+        deps.ledger.pod.clone(),
+        deps.clock,
+        &deps.partner,
+        config.suspend(),
+    ));
     stages.spawn(split::run(
-        splitter(&deps, &subscriptions, config.in_flight_bytes_max),
+        splitter(&deps, &subscriptions, &credentials, config.in_flight_bytes_max),
         config.split_jobs,
         received,
         to_lanes,
@@ -143,7 +152,7 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
     let gates = Gates::new(&deps.partner);
     stages.spawn(dispatch::run(
         items,
-        deliverer(&deps, &subscriptions),
+        deliverer(&deps, &subscriptions, &credentials),
         gates,
         config.lanes(),
         config.items_max,
@@ -153,6 +162,7 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
     let watch = watch::run(deps.queues.clone(), deps.meter.clone(), QueueMetrics::new(), config.watch_every);
 
     let mut watch = std::pin::pin!(stop.run_until_cancelled(watch));
+    let mut tending = std::pin::pin!(credentials.tend());
     let mut deadline = std::pin::pin!(drain_deadline(&stop, config.drain_deadline, &hand_back));
     loop {
         tokio::select! {
@@ -163,8 +173,10 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
             },
             _ = &mut watch, if !stop.is_cancelled() => {}
             () = &mut deadline, if !hand_back.is_cancelled() => {}
+            () = &mut tending => {}
         }
     }
+    credentials.flush().await;
     leases.tracker.close();
     leases.tracker.wait().await;
     Ok(())
@@ -178,11 +190,17 @@ async fn drain_deadline(stop: &CancellationToken, after: std::time::Duration, ha
     hand_back.cancel();
 }
 
-fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>, bytes_max: usize) -> Arc<Splitter> {
+fn splitter(
+    deps: &Deps,
+    subscriptions: &Arc<Subscriptions>,
+    credentials: &Arc<Credentials>,
+    bytes_max: usize,
+) -> Arc<Splitter> {
     Arc::new(Splitter {
         program: deps.program.clone(),
         partner: deps.partner.clone(),
         subscriptions: subscriptions.clone(),
+        credentials: credentials.clone(),
         spill: deps.spill.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
@@ -191,12 +209,17 @@ fn splitter(deps: &Deps, subscriptions: &Arc<Subscriptions>, bytes_max: usize) -
     })
 }
 
-fn deliverer(deps: &Deps, subscriptions: &Arc<Subscriptions>) -> Arc<Deliverer> {
+fn deliverer(
+    deps: &Deps,
+    subscriptions: &Arc<Subscriptions>,
+    credentials: &Arc<Credentials>,
+) -> Arc<Deliverer> {
     Arc::new(Deliverer {
         program: deps.program.clone(),
         partner: deps.partner.clone(),
         destination: deps.destination.clone(),
         subscriptions: subscriptions.clone(),
+        credentials: credentials.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
         claimant: Claimant::new(deps.seed),

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use self::store::EveryAudience;
 use crate::{
     call,
+    credentials::{Credentials, SuspendConfig},
     destination::Call,
     gates::Admission,
     intake::ByteBudget,
@@ -161,11 +162,14 @@ fn unsent(origin: Origin, outcome: &Outcome) -> Unsent {
 fn splitter(partner: &Arc<Partner>, program: &Arc<Program>, pod: &Pod, now_ms: i64) -> Splitter {
     let clock = Clock::starting_at(now_ms);
     let store = Arc::new(EveryAudience::new(program));
+    let never = SuspendConfig { refusals: 0, over: Duration::ZERO };
+    let credentials = Credentials::new(store.clone(), pod.clone(), clock, partner, never);
     let captures = program.calls().any(|call| !call.capture.is_empty());
     Splitter {
         program: program.clone(),
         partner: partner.clone(),
         subscriptions: Arc::new(Subscriptions::new(store, clock, captures, Duration::ZERO, Duration::ZERO)),
+        credentials: Arc::new(credentials),
         spill: Arc::new(NoSpill),
         clock,
         ledger: Arc::new(Ledger::new(pod.clone(), WorkerMetrics::new())),

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    credentials::Credentials,
     in_flight::{InFlight, Received, Slot},
     intake::ByteBudget,
     item::LaneItem,
@@ -39,6 +40,7 @@ pub(crate) struct Splitter {
     pub(crate) program: Arc<Program>,
     pub(crate) partner: Arc<Partner>,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) spill: Arc<dyn Spill>,
     pub(crate) clock: Clock,
     pub(crate) ledger: Arc<Ledger>,

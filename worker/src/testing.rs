@@ -36,7 +36,7 @@ pub(crate) fn lane(program: &Program, route: &str, account: i64) -> LaneKey {
 }
 
 pub(crate) fn call_context(settings: Value, group: Value) -> Arc<CallContext> {
-    Arc::new(CallContext { settings, account: Value::from(()), group })
+    Arc::new(CallContext { settings, account: Value::from(()), group, origin: None })
 }
 
 pub(crate) fn key(n: u32) -> ItemKey {

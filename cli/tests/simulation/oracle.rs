@@ -40,6 +40,10 @@ pub(crate) fn problems(world: &World) -> Vec<String> {
     nothing_else_is_dead(&evidence, &mut problems);
     messages_were_answered(&evidence, &mut problems);
     subscriptions(world, &dead, &mut problems);
+    // Everything goes wrong here but the accounts' keys.
+    for suspended in world.store.suspensions() {
+        problems.push(format!("account {} is suspended", suspended.key.account));
+    }
     counts(world, &evidence, &mut problems);
     if world.main.redriven() + world.retry.redriven() > 0 {
         problems.push("a message was received too often".to_owned());

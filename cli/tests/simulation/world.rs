@@ -304,6 +304,7 @@ impl World {
                 meter: Arc::default(),
                 queues: self.queues(),
                 spill: self.spill.clone(),
+                subscriptions: Some(self.store.clone()),
                 partner: PartnerAnswers::from(&*self.toml),
                 clock: self.clock,
                 seed: self.seed(),

@@ -29,7 +29,7 @@ use tokio::{
 use crate::{
     client::Client,
     faulty::Fault,
-    harness::{EVENTS, Running, config, take},
+    harness::{EVENTS, Running, Setup, config, take},
 };
 
 const CALLERS: usize = 8;
@@ -78,7 +78,7 @@ fn assert_all_stored(stored: &[PackedRequest]) {
 
 #[tokio::test]
 async fn a_queue_that_fails_hangs_and_recovers_under_load_is_never_heard_by_the_sender() {
-    let running = Running::start_with_fallback(hasty()).await;
+    let running = Running::start_as(Setup { with_fallback: true, ..Setup::new(hasty()) }).await;
     let main = running.main.clone();
     let set = |fault: Fault| {
         let main = main.clone();
@@ -181,8 +181,8 @@ async fn sqs_that_is_stopped_hung_and_erring_under_load_is_never_heard_by_the_se
     let proxy = Proxy::start().await;
     let main = queue_at(&format!("http://{}", proxy.address), &front.main);
     let fallback = queue_at(emulator().endpoint(), &second.main);
-    let queues = (main, Some(fallback.clone()));
-    let running = Running::start_between(hasty(), true, |_, _| queues).await;
+    let queues = Some((main, Some(fallback.clone())));
+    let running = Running::start_as(Setup { queues, ..Setup::new(hasty()) }).await;
     running.until_ready().await;
     let faults = [Mood::Stopped, Mood::Hung, Mood::Erring, Mood::Well].map(|mood| proxy.set(mood));
     let faults: Vec<&(dyn Fn() + Sync)> = faults.iter().map(|fault| fault as &(dyn Fn() + Sync)).collect();

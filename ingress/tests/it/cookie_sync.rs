@@ -2,7 +2,7 @@
 
 use crate::{
     client::TOKEN,
-    harness::{EVENTS, Running, config, sandbox},
+    harness::{EVENTS, Running, Setup, config, sandbox},
 };
 
 const REDIRECT: &str =
@@ -76,7 +76,7 @@ async fn the_pixel_needs_no_token_and_disturbs_no_message_to_its_path() {
 async fn without_a_section_there_is_no_pixel() {
     let mut partner = sandbox();
     partner.cookie_sync = None;
-    let running = Running::start_for(config(), partner).await;
+    let running = Running::start_as(Setup { partner, ..Setup::new(config()) }).await;
     let answer = running.call(&format!("GET /cookie-sync?redirect={REDIRECT}"), &[], b"").await;
     assert_eq!((answer.status, answer.code().as_str()), (405, "not_post"));
 }

@@ -15,6 +15,7 @@ use penstock_shared::{
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
     },
     spill::{Spill, folder::FolderSpill},
+    subscription::SubscriptionStore,
     telemetry::{IngressMetrics, MetricsHandle, local_recorder},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -25,6 +26,8 @@ use crate::{
     faulty::{Fault, Faulty},
 };
 
+/// The time at which each ingress begins.
+pub(crate) const BEGUN_MS: i64 = 1_700_000_000_000;
 /// A message that is queued.
 pub(crate) const EVENTS: &[u8] =
     br#"{"type":"event_processing_request","id":"e-1","account":{"account_id":7},"events":[{"type":"session_start"}]}"#;
@@ -64,47 +67,39 @@ pub(crate) fn sandbox() -> PartnerAnswers {
     PartnerAnswers::from(&partner::load(&file).unwrap())
 }
 
+/// What an ingress is started with.
+pub(crate) struct Setup {
+    pub(crate) config: IngressConfig,
+    pub(crate) partner: PartnerAnswers,
+    /// A second embedded queue beside the main one.
+    pub(crate) with_fallback: bool,
+    /// In place of the embedded main queue and its fallback.
+    pub(crate) queues: Option<(Arc<dyn Queue>, Option<Arc<dyn Queue>>)>,
+    /// Knows which accounts are suspended.
+    pub(crate) subscriptions: Option<Arc<dyn SubscriptionStore>>,
+}
+
+impl Setup {
+    /// The sandbox partner, everything embedded.
+    pub(crate) fn new(config: IngressConfig) -> Self {
+        Self { config, partner: sandbox(), with_fallback: false, queues: None, subscriptions: None }
+    }
+}
+
 impl Running {
     pub(crate) async fn start() -> Self {
         Self::start_with(config()).await
     }
 
     pub(crate) async fn start_with(config: IngressConfig) -> Self {
-        Self::start_on(config, false).await
+        Self::start_as(Setup::new(config)).await
     }
 
-    /// With a second queue beside the main one.
-    pub(crate) async fn start_with_fallback(config: IngressConfig) -> Self {
-        Self::start_on(config, true).await
-    }
-
-    async fn start_on(config: IngressConfig, with_fallback: bool) -> Self {
-        Self::start_between(config, with_fallback, |main, fallback| (main, fallback)).await
-    }
-
-    /// With other queues in place of the embedded ones, if it likes.
-    pub(crate) async fn start_between(
-        config: IngressConfig,
-        with_fallback: bool,
-        queues: impl FnOnce(Arc<dyn Queue>, Option<Arc<dyn Queue>>) -> (Arc<dyn Queue>, Option<Arc<dyn Queue>>),
-    ) -> Self {
-        Self::start_whole(config, sandbox(), with_fallback, queues).await
-    }
-
-    /// For another partner than the sandbox.
-    pub(crate) async fn start_for(config: IngressConfig, partner: PartnerAnswers) -> Self {
-        Self::start_whole(config, partner, false, |main, fallback| (main, fallback)).await
-    }
-
-    async fn start_whole(
-        config: IngressConfig,
-        partner: PartnerAnswers,
-        with_fallback: bool,
-        queues: impl FnOnce(Arc<dyn Queue>, Option<Arc<dyn Queue>>) -> (Arc<dyn Queue>, Option<Arc<dyn Queue>>),
-    ) -> Self {
+    pub(crate) async fn start_as(setup: Setup) -> Self {
+        let Setup { config, partner, with_fallback, queues, subscriptions } = setup;
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("penstock.db")).unwrap();
-        let clock = Clock::starting_at(1_700_000_000_000);
+        let clock = Clock::starting_at(BEGUN_MS);
         let queue = |name: &str| {
             let config =
                 EmbeddedQueueConfig { receives_max: 10, dead_letter: None, message_bytes_max: 1024 * 1024 };
@@ -113,7 +108,7 @@ impl Running {
         };
         let (main, dead, second) = (queue("main"), queue("dead"), queue("fallback"));
         let fallback = with_fallback.then(|| second.clone() as Arc<dyn Queue>);
-        let (front, fallback) = queues(main.clone(), fallback);
+        let (front, fallback) = queues.unwrap_or((main.clone(), fallback));
         let spill: Arc<dyn Spill> = Arc::new(FolderSpill::new(folder.path().join("spill")));
         let (recorder, metrics_handle) = local_recorder();
         let metrics = metrics::with_local_recorder(&recorder, IngressMetrics::new);
@@ -121,6 +116,7 @@ impl Running {
             queues: Queues { main: front, fallback, retry: queue("retry"), dead: dead.clone() },
             spill: spill.clone(),
             partner,
+            subscriptions,
             clock,
             seed: 1,
             metrics,

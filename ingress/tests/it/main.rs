@@ -17,5 +17,6 @@ mod overload;
 mod secrecy;
 mod sites;
 mod stopping;
+mod suspension;
 mod tls;
 mod transport;

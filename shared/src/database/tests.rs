@@ -116,6 +116,24 @@ fn processes_that_create_the_file_together_agree_on_it() {
     });
 }
 
+#[tokio::test]
+async fn a_file_of_the_first_release_is_brought_up_to_date_and_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("penstock.db");
+    let first = Connection::open(&path).unwrap();
+    first.execute_batch(MIGRATIONS[0]).unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    first.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    insert(&first, "main").unwrap();
+    drop(first);
+    let database = Database::open(&path).unwrap();
+    assert_eq!(count(&database).await, 1);
+    let suspensions = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM suspension", [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(database.call(suspensions).await.unwrap(), 0);
+}
+
 #[test]
 fn a_file_of_a_later_release_is_refused_by_name() {
     let (folder, database) = fresh();

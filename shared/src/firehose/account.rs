@@ -39,6 +39,13 @@ impl Account {
     }
 }
 
+/// The account of a body that [`sort`](super::sort) accepts, as [`read`](super::read) finds it; without an id and
+/// settings where there is none.
+pub fn account(body: &[u8]) -> Account {
+    let text = raw::text(body);
+    Facts::read(&text, |_, _| {}).map(|facts| Account::read(&facts)).unwrap_or_default()
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")

@@ -21,7 +21,7 @@ mod shape;
 mod sorter;
 mod words;
 
-pub use account::Account;
+pub use account::{Account, account};
 pub use audience::{Membership, SubscriptionRequest};
 pub use dsr::{Dsr, DsrType};
 pub use event::Event;

@@ -4,6 +4,8 @@
 //! Every change is one conditional write, so processes need no lock between them, and every read is consistent. A
 //! `false` of `release` can also mean that an earlier attempt of it took effect and its answer was lost.
 
+mod suspensions;
+
 use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
@@ -21,6 +23,7 @@ use super::{
 use crate::{
     aws::{CallError, within},
     ids::{AccountId, Pod},
+    suspension::{CredentialsKey, Suspension},
 };
 
 const SCAN_MAX: usize = 1_000;
@@ -192,6 +195,18 @@ impl SubscriptionStore for DynamoSubscriptionStore {
                 return Ok(found);
             }
         }
+    }
+
+    async fn note_refused(&self, note: &Suspension) -> Result<(), StoreError> {
+        self.note_refused(note).await
+    }
+
+    async fn note_accepted(&self, key: &CredentialsKey, at_ms: i64) -> Result<bool, StoreError> {
+        self.note_accepted(key, at_ms).await
+    }
+
+    async fn suspended(&self, pod: &Pod) -> Result<Vec<Suspension>, StoreError> {
+        self.suspended(pod).await
     }
 }
 

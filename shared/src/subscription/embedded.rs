@@ -1,5 +1,7 @@
 //! Subscriptions in the embedded database.
 
+mod suspensions;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, Error, OptionalExtension as _, Row};
 
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     database::{Database, DatabaseError},
     ids::{AccountId, Pod},
+    suspension::{CredentialsKey, Suspension},
 };
 
 const SCAN_MAX: usize = 1_000;
@@ -107,6 +110,18 @@ impl SubscriptionStore for EmbeddedSubscriptionStore {
         let rows = self.database.call(scan).await?;
         let key = |audience_id| SubscriptionKey { pod: pod.clone(), account, audience_id };
         rows.into_iter().map(|row| (key(row.audience_id), row)).map(|(key, row)| row.read(key)).collect()
+    }
+
+    async fn note_refused(&self, note: &Suspension) -> Result<(), StoreError> {
+        self.note_refused(note).await
+    }
+
+    async fn note_accepted(&self, key: &CredentialsKey, at_ms: i64) -> Result<bool, StoreError> {
+        self.note_accepted(key, at_ms).await
+    }
+
+    async fn suspended(&self, pod: &Pod) -> Result<Vec<Suspension>, StoreError> {
+        self.suspended(pod).await
     }
 }
 

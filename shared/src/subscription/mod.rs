@@ -1,4 +1,5 @@
-//! The subscription seam: which audiences each account has connected, and what the partner calls them.
+//! The subscription seam: which audiences each account has connected, and what the partner calls them; and which
+//! credentials of accounts it refuses.
 //!
 //! Two implementations, [`dynamodb`] and [`embedded`], held to one contract suite
 //! (`shared/tests/subscription_contract.rs`). Ordering rules are protocol.md 4.3.
@@ -11,9 +12,12 @@ use std::{collections::BTreeMap, fmt};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, Pod};
+use crate::{
+    ids::{AccountId, Pod},
+    suspension::{CredentialsKey, Suspension},
+};
 
-/// Keeps subscriptions so that an older change never overwrites a newer one.
+/// Keeps subscriptions, and the state of accounts' credentials, so that an older change never overwrites a newer one.
 #[async_trait]
 pub trait SubscriptionStore: fmt::Debug + Send + Sync + 'static {
     /// The subscription as stored, tombstones included; `None` when none was ever stored.
@@ -53,6 +57,19 @@ pub trait SubscriptionStore: fmt::Debug + Send + Sync + 'static {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Vec<Subscription>, StoreError>;
+
+    /// Notes that the partner refuses an account's credentials beyond doubt, or still does. `since_ms` is kept from the
+    /// first note, `confirmed_ms` and `received_ms` are the newest note's, `refusals` are added up. A note that was not
+    /// confirmed later than the one before changes nothing, so a repeated note counts once.
+    async fn note_refused(&self, note: &Suspension) -> Result<(), StoreError>;
+
+    /// Forgets what was noted of these credentials, unless they were refused after `at_ms`. True when nothing is noted
+    /// of them afterwards.
+    async fn note_accepted(&self, key: &CredentialsKey, at_ms: i64) -> Result<bool, StoreError>;
+
+    /// All credentials of the pod that are noted as refused, in no order, those that hold no more included; at most
+    /// [`SUSPENDED_MAX`](crate::suspension::SUSPENDED_MAX).
+    async fn suspended(&self, pod: &Pod) -> Result<Vec<Suspension>, StoreError>;
 }
 
 /// Whose subscription to which audience. Audiences may be shared between accounts and ids repeat between pods
@@ -139,7 +156,7 @@ pub enum StoreError {
     #[error("store unavailable: {0}")]
     Unavailable(String),
     /// What is stored can't be read.
-    #[error("stored subscription is unreadable: {0}")]
+    #[error("what is stored is unreadable: {0}")]
     Corrupt(String),
 }
 

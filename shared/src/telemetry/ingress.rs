@@ -37,6 +37,10 @@ pub struct IngressMetrics {
     pub shed: Family<Counter>,
     /// `ingress_cookie_syncs_total` by outcome.
     pub cookie_syncs: Family<Counter>,
+    /// `ingress_suspended_accounts`.
+    pub suspended_accounts: Gauge,
+    /// `ingress_suspension_age_seconds`.
+    pub suspension_age: Gauge,
 }
 
 impl IngressMetrics {
@@ -58,6 +62,8 @@ impl IngressMetrics {
             connections: table::INGRESS_CONNECTIONS.gauge(),
             shed: table::INGRESS_SHED.counters(),
             cookie_syncs: table::INGRESS_COOKIE_SYNCS.counters(),
+            suspended_accounts: table::INGRESS_SUSPENDED_ACCOUNTS.gauge(),
+            suspension_age: table::INGRESS_SUSPENSION_AGE.gauge(),
         }
     }
 }

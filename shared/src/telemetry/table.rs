@@ -203,6 +203,18 @@ pub(super) const INGRESS_COOKIE_SYNCS: &Metric = &Metric {
     kind: Kind::Counter,
     labels: &[COOKIE_SYNC],
 };
+pub(super) const INGRESS_SUSPENDED_ACCOUNTS: &Metric = &Metric {
+    name: "ingress_suspended_accounts",
+    help: "Accounts whose credentials the partner refuses; mParticle is told to stop sending memberships for them.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+pub(super) const INGRESS_SUSPENSION_AGE: &Metric = &Metric {
+    name: "ingress_suspension_age_seconds",
+    help: "How long ago the store last said which accounts are suspended, as of the last try.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
 pub(super) const WORKER_ITEMS_RECEIVED: &Metric = &Metric {
     name: "worker_items_received_total",
     help: "Items taken from the queues.",
@@ -324,6 +336,8 @@ pub const METRICS: &[&Metric] = &[
     INGRESS_CONNECTIONS,
     INGRESS_SHED,
     INGRESS_COOKIE_SYNCS,
+    INGRESS_SUSPENDED_ACCOUNTS,
+    INGRESS_SUSPENSION_AGE,
     WORKER_ITEMS_RECEIVED,
     WORKER_ITEMS,
     WORKER_ITEMS_IN_FLIGHT,

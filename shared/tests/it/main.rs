@@ -10,3 +10,4 @@ mod queue_contract;
 mod spill_contract;
 mod sqs_faults;
 mod subscription_contract;
+mod suspension_contract;

@@ -16,18 +16,18 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-struct Opened {
-    store: Arc<dyn SubscriptionStore>,
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn SubscriptionStore>,
     _folder: Option<TempDir>,
 }
 
-fn embedded_store() -> Opened {
+pub(crate) fn embedded_store() -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("penstock.db")).unwrap();
     Opened { store: Arc::new(EmbeddedSubscriptionStore::open(database)), _folder: Some(folder) }
 }
 
-fn dynamodb_store() -> Opened {
+pub(crate) fn dynamodb_store() -> Opened {
     let table = emulator().unique("subscriptions");
     emulator().create_subscription_table(&table).unwrap();
     let client = dynamodb_client(&crate::aws::config(), &ClientSettings::default());

@@ -9,6 +9,7 @@ use penstock_shared::{
         Applied, Captured, StoreError, Subscription, SubscriptionChange, SubscriptionKey, SubscriptionState,
         SubscriptionStore,
     },
+    suspension::{CredentialsKey, Suspension},
 };
 
 use crate::mapping::Program;
@@ -75,6 +76,18 @@ impl SubscriptionStore for EveryAudience {
         _: Option<i64>,
         _: usize,
     ) -> Result<Vec<Subscription>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn note_refused(&self, _: &Suspension) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn note_accepted(&self, _: &CredentialsKey, _: i64) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn suspended(&self, _: &Pod) -> Result<Vec<Suspension>, StoreError> {
         Ok(Vec::new())
     }
 }

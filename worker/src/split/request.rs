@@ -17,6 +17,7 @@ use super::{
     plan::{LaneDraft, Plan, Planned, Selection, Wanted},
 };
 use crate::{
+    credentials::Origin,
     item::{CallContext, SubscriptionDuty},
     lanes::LaneKey,
     mapping::{Context, RequestContext, context},
@@ -37,6 +38,7 @@ pub(super) struct Planning<'a> {
     pub(super) request: &'a Request,
     pub(super) context: RequestContext,
     pub(super) settings: u64,
+    pub(super) origin: Option<Origin>,
     pub(super) message_ms: i64,
 }
 
@@ -64,6 +66,7 @@ impl Splitter {
             body,
             request: &request,
             settings: fingerprint(&request),
+            origin: self.credentials.arrived(&packed.pod, &request.account, packed.received_at_ms),
             message_ms: message_ms(&request, packed),
         };
         self.plan_items(&planning).await
@@ -245,6 +248,7 @@ impl Splitter {
                     settings: planning.context.settings(),
                     account: planning.context.account(),
                     group,
+                    origin: planning.origin,
                 };
                 Planned::Lane(LaneDraft { lane, key, json, call: Arc::new(call), subscription })
             }
@@ -270,7 +274,8 @@ fn is_missing(setting: &Setting, request: &Request) -> bool {
     setting.required && setting.default.is_none() && value.is_none_or(|value| value.trim().is_empty())
 }
 
-/// Tells apart messages of one account whose settings differ (protocol.md trap 39).
+/// Tells apart messages of one account whose settings differ in anything that an expression can see, so that they never
+/// share a call (protocol.md trap 39).
 fn fingerprint(request: &Request) -> u64 {
     let mut context = digest::Context::new(&digest::SHA256);
     let sorted: BTreeMap<_, _> = request.account.settings.iter().collect();

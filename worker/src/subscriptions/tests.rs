@@ -1,4 +1,8 @@
-use penstock_shared::{ids::AccountId, subscription::Captured};
+use penstock_shared::{
+    ids::AccountId,
+    subscription::Captured,
+    suspension::{CredentialsKey, Suspension},
+};
 use serde_json::json;
 
 use super::*;
@@ -33,6 +37,15 @@ impl SubscriptionStore for Nothing {
         _: Option<i64>,
         _: usize,
     ) -> Result<Vec<Subscription>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn note_refused(&self, _: &Suspension) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn note_accepted(&self, _: &CredentialsKey, _: i64) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+    async fn suspended(&self, _: &penstock_shared::ids::Pod) -> Result<Vec<Suspension>, StoreError> {
         Ok(Vec::new())
     }
 }

@@ -3,6 +3,7 @@
 
 mod audiences;
 mod bench;
+mod credentials;
 mod delivery;
 mod drain;
 mod faults;
