@@ -6,6 +6,7 @@ mod dead_letters;
 mod demo;
 mod exit;
 mod listen;
+mod load;
 mod preview;
 mod send;
 mod service;
