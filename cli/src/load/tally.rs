@@ -88,6 +88,8 @@ pub(crate) struct LoadReport {
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// From the beginning to the last end.
     pub(crate) seconds: f64,
+    /// Requests begun a second.
+    pub(crate) sent_per_second: f64,
     /// Answers 2xx a second.
     pub(crate) taken_per_second: f64,
     /// Of answers 2xx, from the intended start to the end of the answer.
@@ -193,15 +195,18 @@ impl Tally {
     pub(super) fn report(self, dropped: u64) -> LoadReport {
         let (taken, refused) = (self.taken.len(), self.refused.len());
         let seconds = self.last.as_secs_f64();
+        let sent = taken + refused + self.failures.total();
+        let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         LoadReport {
-            sent: taken + refused + self.failures.total(),
+            sent,
             taken,
             refused,
             failed: self.failures,
             dropped,
             statuses: self.statuses,
             seconds,
-            taken_per_second: if seconds > 0.0 { taken as f64 / seconds } else { 0.0 },
+            sent_per_second: per_second(sent),
+            taken_per_second: per_second(taken),
             latency_ms: Percentiles::of(&self.taken),
             refused_ms: Percentiles::of(&self.refused),
             served_ms: Percentiles::of(&self.served),
