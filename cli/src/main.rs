@@ -1,11 +1,13 @@
 //! The one binary: ingress, worker, both on one machine, and the tools around them.
 
 mod backends;
+mod bench;
 mod check;
 mod dead_letters;
 mod demo;
 mod exit;
 mod listen;
+mod load;
 mod preview;
 mod send;
 mod service;
@@ -68,6 +70,9 @@ enum Verb {
     /// Play one of the two sides.
     #[command(subcommand)]
     Simulate(Simulate),
+    /// Measure on this machine.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Print shell completions.
     #[command(after_help = "Example:\n  penstock completions bash > /etc/bash_completion.d/penstock")]
     Completions {
@@ -104,6 +109,7 @@ async fn run(verb: Verb) -> Result<ExitStatus, anyhow::Error> {
         Verb::Send(args) => Box::pin(send::run(args)).await,
         Verb::DeadLetters(args) => Box::pin(dead_letters::run(args)).await,
         Verb::Simulate(Simulate::Partner(args)) => Box::pin(simulate_partner(args)).await,
+        Verb::Bench(bench) => Box::pin(bench::run(bench)).await,
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "penstock", &mut std::io::stdout());
             Ok(ExitStatus::Done)

@@ -114,7 +114,7 @@ pub(crate) fn parts(
         limits: config.calls.clone(),
         packer: handle,
         suspensions,
-        quarantine: Quarantine::new(deps.queues.dead, deps.spill, metrics.clone()),
+        quarantine: Quarantine::new(dead, deps.spill, metrics.clone()),
         metrics,
         clock: deps.clock,
         rng: Mutex::new(fastrand::Rng::with_seed(deps.seed)),

@@ -1,0 +1,100 @@
+//! One measurement: a load on a running server, and what the server used meanwhile.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+
+use super::{
+    serve::sqs::Counts,
+    subject::Running,
+    usage::{self, Memory},
+};
+use crate::load::{self, Line, LoadReport, Pace, Plan, Traffic};
+
+/// For a connect, a write and a read.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Turns that wait longer for a free connection are dropped: the measured load was too much for the connections.
+const LATE_MAX: Duration = Duration::from_secs(2);
+/// How often memory is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What is sent: one body after the other, and again from the first.
+#[derive(Debug)]
+pub(super) struct Bodies(pub(super) Vec<Vec<u8>>);
+
+impl Bodies {
+    /// The mean length, in bytes.
+    pub(super) fn mean_bytes(&self) -> usize {
+        self.0.iter().map(Vec::len).sum::<usize>() / self.0.len().max(1)
+    }
+}
+
+impl Traffic for Bodies {
+    fn body<'a>(&'a self, turn: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+        &self.0[usize::try_from(turn).unwrap_or(0) % self.0.len()]
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) load: LoadReport,
+    /// Of the server alone.
+    pub(super) cpu: Duration,
+    pub(super) before: Memory,
+    pub(super) after: Memory,
+    /// The server's resident bytes, looked at every 200 ms.
+    pub(super) resident_bytes: Vec<u64>,
+    /// Of the SQS behind it.
+    pub(super) sqs: Option<Counts>,
+}
+
+/// Puts a load on a server.
+///
+/// # Errors
+/// When the server is gone, or a thread cannot be started.
+///
+/// # Cancel safety
+/// When dropped, the load ends early, by itself.
+pub(super) async fn measure(
+    running: &Running,
+    bodies: &Arc<Bodies>,
+    pace: Pace,
+    connections: usize,
+) -> Result<Measured, anyhow::Error> {
+    let (sqs_before, before) = (running.counts().await?, used(running)?);
+    let line = Arc::new(Line::new(pace, LATE_MAX));
+    let _close = CloseOnDrop(line.clone());
+    let plan = Plan { target: running.target(), connections, timeout: TIMEOUT };
+    let loading = load::run_apart(plan, line, bodies.clone());
+    tokio::pin!(loading);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut resident_bytes = Vec::new();
+    let load = loop {
+        tokio::select! {
+            load = &mut loading => break load.context("the load could not be run")?,
+            _ = looks.tick() => resident_bytes.push(used(running)?.memory.resident_bytes),
+        }
+    };
+    let (sqs_after, after) = (running.counts().await?, used(running)?);
+    Ok(Measured {
+        load,
+        cpu: after.cpu.saturating_sub(before.cpu),
+        before: before.memory,
+        after: after.memory,
+        resident_bytes,
+        sqs: sqs_before.zip(sqs_after).map(|(before, after)| after.since(before)),
+    })
+}
+
+fn used(running: &Running) -> Result<usage::Usage, anyhow::Error> {
+    usage::of(running.process()).context("cannot read what the server uses; has it ended?")
+}
+
+struct CloseOnDrop(Arc<Line>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

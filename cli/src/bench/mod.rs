@@ -1,0 +1,42 @@
+//! `penstock bench`: what this costs and how quick it is, measured on the machine at hand, as ratios and in dollars.
+
+mod bodies;
+mod child;
+mod ingress;
+mod machine;
+mod measure;
+mod overload;
+mod plan;
+mod report;
+mod serve;
+mod subject;
+mod table;
+mod usage;
+
+use crate::exit::ExitStatus;
+
+/// Measure on this machine.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Measure the ingress: processor time against a bare server, latency, cost on SQS, overload.
+    Ingress(ingress::IngressArgs),
+    /// Serve what is compared with.
+    #[command(subcommand, hide = true)]
+    Serve(serve::ServeArgs),
+}
+
+/// # Errors
+/// When a part cannot be started, or breaks off.
+pub(crate) async fn run(bench: Bench) -> Result<ExitStatus, anyhow::Error> {
+    match bench {
+        Bench::Ingress(args) => {
+            tokio::select! {
+                biased;
+                measured = Box::pin(ingress::run(args)) => measured,
+                // What was started is stopped as it is dropped.
+                _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Failed),
+            }
+        }
+        Bench::Serve(args) => serve::run(args).await,
+    }
+}

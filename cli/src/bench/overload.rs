@@ -1,0 +1,60 @@
+//! Three times the load that a server can hold: does its memory stay, are its refusals quick, does it come back?
+
+use super::{
+    measure::{Measured, measure},
+    plan::{self, COMFORT, Run},
+    report::Overload,
+    subject::Subject,
+};
+use crate::load::{LoadReport, Pace, constant};
+
+/// What an overload is, as a multiple of what a server can hold.
+const OVERLOAD: f64 = 3.0;
+/// What counts as full speed, as a share of the rate.
+const FULL_SPEED: f64 = 0.95;
+/// Connections of the overload, at most, for each of the normal ones.
+const OVERLOAD_CONNECTIONS: usize = 4;
+
+/// Brings a server to its bounds and back.
+///
+/// # Errors
+/// When the server cannot be started, or ends.
+pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
+    let subject = Subject::Sqs15;
+    let running = run.start(subject, None).await?;
+    let capacity = run.capacity(&running).await?;
+    let (normal, offered) = (capacity * COMFORT, capacity * OVERLOAD);
+    eprintln!("{}: {offered:.0}/s where it holds {capacity:.0}/s", subject.title());
+    let connections = plan::connections(run.options.connections * OVERLOAD_CONNECTIONS);
+    let load = |per_second| Pace::Open(constant(per_second, run.length(1.0)));
+    let before = measure(&running, &run.large, load(normal), run.options.connections).await?;
+    let during = measure(&running, &run.large, load(offered), connections).await?;
+    let after = measure(&running, &run.large, load(normal), run.options.connections).await?;
+    let (least, most) = extent(&during);
+    Ok(Overload {
+        subject,
+        connections,
+        capacity_per_second: capacity,
+        offered_per_second: offered,
+        resident_least_bytes: least,
+        resident_most_bytes: most,
+        normal_per_second: normal,
+        recovered_after_seconds: slow_seconds(&after.load, normal),
+        before: before.load,
+        during: during.load,
+        after: after.load,
+    })
+}
+
+/// Least and most memory, once the load is up.
+fn extent(measured: &Measured) -> (u64, u64) {
+    let settled = measured.resident_bytes.iter().skip(measured.resident_bytes.len() / 8);
+    (settled.clone().min().copied().unwrap_or(0), settled.max().copied().unwrap_or(0))
+}
+
+/// Seconds at the beginning before one in which as much was taken as at full speed.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn slow_seconds(load: &LoadReport, rate: f64) -> usize {
+    let full = rate * FULL_SPEED;
+    load.timeline.iter().position(|second| second.taken as f64 >= full).unwrap_or(load.timeline.len())
+}

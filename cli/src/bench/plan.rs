@@ -1,0 +1,152 @@
+//! Which loads are put on which servers, one after the other.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    bodies,
+    ingress::IngressArgs,
+    machine,
+    measure::{Bodies, measure},
+    report::{Label, Options, Row},
+    subject::{Mode, Place, Running, Subject},
+};
+use crate::load::{Pace, poisson};
+
+/// Bodies of the comparison and of the latencies, in bytes.
+const LARGE_BYTES: usize = 6 * 1_024;
+/// Bodies of the costs besides, in bytes.
+const SMALL_BYTES: usize = 2 * 1_024;
+/// mParticle's average and peak, in requests a second.
+const AVERAGE: f64 = 2_000.0;
+const PEAK: f64 = 10_000.0;
+/// What a server is asked to hold for long, as a share of what it can.
+pub(super) const COMFORT: f64 = 0.6;
+/// Files that a process has open besides its connections.
+const OTHER_FILES: usize = 100;
+/// Rates and connections of the quick form are these parts of the others.
+const QUICK_RATES: f64 = 0.04;
+const QUICK_CONNECTIONS: usize = 16;
+
+/// What the parts of a run share.
+pub(super) struct Run {
+    place: Place,
+    pub(super) options: Options,
+    pub(super) large: Arc<Bodies>,
+    small: Arc<Bodies>,
+}
+
+impl Run {
+    pub(super) fn new(args: &IngressArgs, place: Place) -> Self {
+        let (count, wanted) = if args.quick {
+            (64, QUICK_CONNECTIONS)
+        } else {
+            (4_096, usize::try_from(args.connections).unwrap_or(1))
+        };
+        let options = Options {
+            seconds: args.seconds,
+            rate_per_second: scaled(f64::from(args.rate), args.quick),
+            connections: self::connections(wanted),
+            bodies: count,
+            seed: args.seed,
+            quick: args.quick,
+        };
+        let make = |bytes| Arc::new(Bodies(bodies::make(count, bytes, args.seed)));
+        Self { place, options, large: make(LARGE_BYTES), small: make(SMALL_BYTES) }
+    }
+
+    fn rate(&self, per_second: f64) -> f64 {
+        scaled(per_second, self.options.quick)
+    }
+
+    pub(super) fn length(&self, share: f64) -> Duration {
+        Duration::from_secs_f64(self.options.seconds * share)
+    }
+
+    fn arrivals(&self, per_second: f64, share: f64) -> Pace {
+        Pace::Open(poisson(per_second, self.length(share), self.options.seed))
+    }
+
+    pub(super) async fn start(&self, subject: Subject, mode: Option<Mode>) -> Result<Running, anyhow::Error> {
+        let running = self.place.start(subject, mode).await?;
+        let pace = self.arrivals(self.options.rate_per_second, 0.25);
+        measure(&running, &self.large, pace, self.options.connections).await?;
+        Ok(running)
+    }
+
+    /// One row, at a rate.
+    async fn row(
+        &self,
+        running: &Running,
+        label: Label,
+        bodies: &Arc<Bodies>,
+        bare_us: Option<f64>,
+    ) -> Result<Row, anyhow::Error> {
+        let Label { subject, mode, rate_per_second, body_bytes } = label;
+        let mode = mode.map_or("", Mode::title);
+        eprintln!("{} {mode}: {rate_per_second:.0}/s of {body_bytes} bytes", subject.title());
+        let pace = self.arrivals(rate_per_second, 1.0);
+        let measured = measure(running, bodies, pace, self.options.connections).await?;
+        Ok(Row::new(label, measured, bare_us))
+    }
+
+    /// What a server takes at most, in requests a second.
+    pub(super) async fn capacity(&self, running: &Running) -> Result<f64, anyhow::Error> {
+        let pace = Pace::Closed(self.length(0.5));
+        let measured = measure(running, &self.large, pace, self.options.connections).await?;
+        Ok(measured.load.taken_per_second.max(1.0))
+    }
+
+    pub(super) async fn comparison(&self) -> Result<Vec<Row>, anyhow::Error> {
+        let mut rows: Vec<Row> = Vec::new();
+        for subject in Subject::ALL {
+            let running = self.start(subject, None).await?;
+            let bare_us = rows.first().map(|bare| bare.cpu_us_per_request);
+            let label = self.label(subject, None, self.options.rate_per_second, &self.large);
+            rows.push(self.row(&running, label, &self.large, bare_us).await?);
+        }
+        Ok(rows)
+    }
+
+    pub(super) async fn latency(&self) -> Result<Vec<Row>, anyhow::Error> {
+        let mut rows = Vec::new();
+        for mode in [Mode::Latency, Mode::Thrift] {
+            let running = self.start(Subject::Sqs15, Some(mode)).await?;
+            let comfort = self.capacity(&running).await? * COMFORT;
+            for rate in [self.rate(AVERAGE), comfort] {
+                let label = self.label(Subject::Sqs15, Some(mode), rate, &self.large);
+                rows.push(self.row(&running, label, &self.large, None).await?);
+            }
+        }
+        let label = self.label(Subject::Embedded, None, self.rate(AVERAGE), &self.large);
+        let running = self.start(Subject::Embedded, None).await?;
+        rows.push(self.row(&running, label, &self.large, None).await?);
+        Ok(rows)
+    }
+
+    pub(super) async fn cost(&self) -> Result<Vec<Row>, anyhow::Error> {
+        let mut rows = Vec::new();
+        for mode in [Mode::Latency, Mode::Thrift] {
+            let running = self.start(Subject::Sqs15, Some(mode)).await?;
+            for bodies in [&self.small, &self.large] {
+                for rate in [self.rate(AVERAGE), self.rate(PEAK)] {
+                    let label = self.label(Subject::Sqs15, Some(mode), rate, bodies);
+                    rows.push(self.row(&running, label, bodies, None).await?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn label(&self, subject: Subject, mode: Option<Mode>, rate: f64, bodies: &Bodies) -> Label {
+        Label { subject, mode, rate_per_second: rate, body_bytes: bodies.mean_bytes() }
+    }
+}
+
+fn scaled(rate: f64, quick: bool) -> f64 {
+    if quick { (rate * QUICK_RATES).max(1.0) } else { rate }
+}
+
+/// As many connections as this process may have open, at most `wanted`.
+pub(super) fn connections(wanted: usize) -> usize {
+    wanted.min(machine::open_files_max().saturating_sub(OTHER_FILES)).max(1)
+}

@@ -1,0 +1,166 @@
+//! What a run found, as it is printed and written as JSON.
+
+use serde::Serialize;
+
+use super::{
+    machine::Machine,
+    measure::Measured,
+    serve::sqs::Counts,
+    subject::{Mode, Subject},
+};
+use crate::load::LoadReport;
+
+/// Standard queues, first tier, most regions: <https://aws.amazon.com/sqs/pricing/>.
+const USD_PER_MILLION_SQS_REQUESTS: f64 = 0.40;
+/// Messages deleted by one call.
+const DELETES_PER_CALL: f64 = 10.0;
+
+/// A run.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) machine: Machine,
+    pub(super) options: Options,
+    /// Each server at one rate.
+    pub(super) comparison: Vec<Row>,
+    /// Ingress in each mode, on an SQS that takes 15 ms.
+    pub(super) latency: Vec<Row>,
+    /// The same, by rate and size of body.
+    pub(super) cost: Vec<Row>,
+    /// More than it can hold; `None` when it was not asked for.
+    pub(super) overload: Option<Overload>,
+}
+
+/// How the run was made.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Options {
+    pub(super) seconds: f64,
+    pub(super) rate_per_second: f64,
+    pub(super) connections: usize,
+    pub(super) bodies: usize,
+    pub(super) seed: u64,
+    /// Too short and too small to say anything.
+    pub(super) quick: bool,
+}
+
+/// What a load is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Label {
+    pub(super) subject: Subject,
+    pub(super) mode: Option<Mode>,
+    pub(super) rate_per_second: f64,
+    pub(super) body_bytes: usize,
+}
+
+/// One measurement.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) subject: Subject,
+    pub(super) mode: Option<Mode>,
+    /// Asked of the load.
+    pub(super) rate_per_second: f64,
+    /// The mean length of a body.
+    pub(super) body_bytes: usize,
+    /// Of the server, for each answer.
+    pub(super) cpu_us_per_request: f64,
+    /// Against the bare server of the same run.
+    pub(super) cpu_ratio: Option<f64>,
+    pub(super) resident_before_bytes: u64,
+    pub(super) resident_after_bytes: u64,
+    pub(super) resident_peak_bytes: u64,
+    pub(super) sqs: Option<Bill>,
+    pub(super) load: LoadReport,
+}
+
+/// What SQS would bill.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Bill {
+    pub(super) counts: Counts,
+    /// Requests taken for each message on the queue.
+    pub(super) requests_per_message: f64,
+    /// The sends of a million requests taken.
+    pub(super) usd_per_million_sends: f64,
+    /// Their sends, receives and deletes: each message received by itself, ten deleted by a call.
+    pub(super) usd_per_million: f64,
+}
+
+/// Before, during and after three times the load that a server can hold.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Overload {
+    pub(super) subject: Subject,
+    pub(super) connections: usize,
+    /// Taken in a closed loop.
+    pub(super) capacity_per_second: f64,
+    /// Asked of the load; what it made is in `during`.
+    pub(super) offered_per_second: f64,
+    /// Least and most during the overload, its first second aside.
+    pub(super) resident_least_bytes: u64,
+    pub(super) resident_most_bytes: u64,
+    /// Rate before and after.
+    pub(super) normal_per_second: f64,
+    /// Seconds after the overload until 95 of 100 were taken again.
+    pub(super) recovered_after_seconds: usize,
+    pub(super) before: LoadReport,
+    pub(super) during: LoadReport,
+    pub(super) after: LoadReport,
+}
+
+impl Row {
+    /// Reads a measurement. `bare_us` is the processor time of the bare server for each answer.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub(super) fn new(label: Label, measured: Measured, bare_us: Option<f64>) -> Self {
+        let answers = measured.load.taken + measured.load.refused;
+        let cpu_us_per_request = measured.cpu.as_secs_f64() * 1e6 / answers.max(1) as f64;
+        Self {
+            subject: label.subject,
+            mode: label.mode,
+            rate_per_second: label.rate_per_second,
+            body_bytes: label.body_bytes,
+            cpu_us_per_request,
+            cpu_ratio: bare_us.map(|bare| cpu_us_per_request / bare),
+            resident_before_bytes: measured.before.resident_bytes,
+            resident_after_bytes: measured.after.resident_bytes,
+            resident_peak_bytes: measured.after.peak_bytes,
+            sqs: measured.sqs.map(|counts| Bill::new(counts, measured.load.taken)),
+            load: measured.load,
+        }
+    }
+}
+
+impl Bill {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    fn new(counts: Counts, taken: u64) -> Self {
+        let taken = taken.max(1) as f64;
+        let dollars = |requests: f64| USD_PER_MILLION_SQS_REQUESTS * requests / taken;
+        let sends = counts.billed_sends as f64;
+        let deletes = counts.messages as f64 / DELETES_PER_CALL;
+        Self {
+            counts,
+            requests_per_message: taken / counts.messages.max(1) as f64,
+            usd_per_million_sends: dollars(sends),
+            usd_per_million: dollars(sends + counts.billed_receives as f64 + deletes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_requests_cost_their_share_of_sends_receives_and_deletes() {
+        let counts = Counts {
+            send_calls: 10,
+            messages: 20,
+            payload_bytes: 2_000_000,
+            billed_sends: 40,
+            billed_receives: 50,
+            other_calls: 3,
+        };
+        let bill = Bill::new(counts, 1_000);
+        let near = |value: f64, expected: f64| (value - expected).abs() < 1e-12;
+        assert!(near(bill.requests_per_message, 50.0));
+        // 40 billed requests for 1,000 are 40,000 for a million, at 40 cents a million.
+        assert!(near(bill.usd_per_million_sends, 0.016));
+        assert!(near(bill.usd_per_million, 0.40 * (40.0 + 50.0 + 2.0) / 1_000.0));
+    }
+}

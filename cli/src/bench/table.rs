@@ -1,0 +1,200 @@
+//! The figures as text.
+
+use std::fmt::Write as _;
+
+use super::{
+    report::{Overload, Report, Row},
+    subject::Mode,
+};
+use crate::load::LoadReport;
+
+const MIB: f64 = 1_048_576.0;
+
+/// All parts that were measured.
+pub(super) fn of(report: &Report) -> String {
+    let machine = &report.machine;
+    let mut text = format!(
+        "{} cores, {}, Linux {}, {}; load before: {}\n",
+        machine.cores, machine.processor, machine.kernel, machine.file_system, machine.load_average
+    );
+    if machine.unoptimised {
+        text.push_str("NOT OPTIMISED: build with --release, these figures mean nothing\n");
+    }
+    if report.options.quick {
+        text.push_str("QUICK: these figures mean nothing\n");
+    }
+    if !report.comparison.is_empty() {
+        section(&mut text, "Each server at one rate", &COMPARISON, report.comparison.iter().map(comparison));
+    }
+    if !report.latency.is_empty() {
+        section(&mut text, "Latency", &LATENCY, report.latency.iter().map(latency));
+    }
+    if !report.cost.is_empty() {
+        section(
+            &mut text,
+            "Cost on SQS at list price, per million requests",
+            &COST,
+            report.cost.iter().map(cost),
+        );
+    }
+    if let Some(overload) = &report.overload {
+        section(&mut text, &overload_title(overload), &OVERLOAD, overload_rows(overload).into_iter());
+        put(
+            &mut text,
+            format_args!(
+                "memory during the overload {:.0} to {:.0} MiB; full speed again after {} s\n",
+                mib(overload.resident_least_bytes),
+                mib(overload.resident_most_bytes),
+                overload.recovered_after_seconds
+            ),
+        );
+    }
+    text
+}
+
+const COMPARISON: [&str; 12] = [
+    "server",
+    "taken/s",
+    "CPU µs",
+    "x bare",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "refused",
+    "failed",
+    "MiB",
+    "peak MiB",
+    "$/million",
+];
+
+fn comparison(row: &Row) -> Vec<String> {
+    let load = &row.load;
+    let ratio = row.cpu_ratio.map_or_else(|| "1.00".to_owned(), |ratio| format!("{ratio:.2}"));
+    vec![
+        row.subject.title().to_owned(),
+        format!("{:.0}", load.taken_per_second),
+        format!("{:.1}", row.cpu_us_per_request),
+        ratio,
+        ms(load.latency_ms.p50),
+        ms(load.latency_ms.p99),
+        ms(load.latency_ms.p999),
+        load.refused.to_string(),
+        missed(load),
+        format!("{:.0}", mib(row.resident_after_bytes)),
+        format!("{:.0}", mib(row.resident_peak_bytes)),
+        row.sqs.map_or_else(|| "-".to_owned(), |bill| dollars(bill.usd_per_million)),
+    ]
+}
+
+const LATENCY: [&str; 10] =
+    ["server", "mode", "rate/s", "taken/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "not taken"];
+
+fn latency(row: &Row) -> Vec<String> {
+    let load = &row.load;
+    vec![
+        row.subject.title().to_owned(),
+        row.mode.map_or("-", Mode::title).to_owned(),
+        format!("{:.0}", row.rate_per_second),
+        format!("{:.0}", load.taken_per_second),
+        ms(load.latency_ms.p50),
+        ms(load.latency_ms.p90),
+        ms(load.latency_ms.p99),
+        ms(load.latency_ms.p999),
+        ms(load.latency_ms.max),
+        (load.refused + load.failed.total() + load.dropped).to_string(),
+    ]
+}
+
+const COST: [&str; 9] =
+    ["mode", "bytes", "rate/s", "taken/s", "in a pack", "bytes each", "sends", "whole way", "p99 ms"];
+
+#[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+fn cost(row: &Row) -> Vec<String> {
+    let of_bill =
+        |figure: &dyn Fn(&super::report::Bill) -> String| row.sqs.as_ref().map_or_else(String::new, figure);
+    vec![
+        row.mode.map_or("-", Mode::title).to_owned(),
+        row.body_bytes.to_string(),
+        format!("{:.0}", row.rate_per_second),
+        format!("{:.0}", row.load.taken_per_second),
+        of_bill(&|bill| format!("{:.1}", bill.requests_per_message)),
+        of_bill(&|bill| format!("{:.0}", bill.counts.payload_bytes as f64 / row.load.taken.max(1) as f64)),
+        of_bill(&|bill| dollars(bill.usd_per_million_sends)),
+        of_bill(&|bill| dollars(bill.usd_per_million)),
+        ms(row.load.latency_ms.p99),
+    ]
+}
+
+const OVERLOAD: [&str; 9] =
+    ["", "asked/s", "taken/s", "p99 ms", "refused", "refused p50 ms", "refused p99 ms", "failed", "sent/s"];
+
+fn overload_title(overload: &Overload) -> String {
+    format!(
+        "Overload: {}, which takes {:.0}/s in a closed loop; {} connections",
+        overload.subject.title(),
+        overload.capacity_per_second,
+        overload.connections
+    )
+}
+
+fn overload_rows(overload: &Overload) -> [Vec<String>; 3] {
+    let row = |name: &str, asked: f64, load: &LoadReport| {
+        vec![
+            name.to_owned(),
+            format!("{asked:.0}"),
+            format!("{:.0}", load.taken_per_second),
+            ms(load.latency_ms.p99),
+            load.refused.to_string(),
+            ms(load.refused_ms.p50),
+            ms(load.refused_ms.p99),
+            missed(load),
+            format!("{:.0}", load.sent_per_second),
+        ]
+    };
+    [
+        row("before", overload.normal_per_second, &overload.before),
+        row("during", overload.offered_per_second, &overload.during),
+        row("after", overload.normal_per_second, &overload.after),
+    ]
+}
+
+/// Without an answer, or never sent.
+fn missed(load: &LoadReport) -> String {
+    (load.failed.total() + load.dropped).to_string()
+}
+
+fn ms(ms: f64) -> String {
+    format!("{ms:.1}")
+}
+
+fn dollars(usd: f64) -> String {
+    format!("{usd:.4}")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^52")]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / MIB
+}
+
+/// A title, and columns as wide as what is in them: the first to the left, the others to the right.
+fn section(text: &mut String, title: &str, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let heads = heads.iter().map(|head| (*head).to_owned()).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
+    let widths: Vec<usize> = (0..lines[0].len())
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    put(text, format_args!("\n{title}\n"));
+    for line in lines {
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            match column {
+                0 => put(text, format_args!("  {cell:<width$}")),
+                _ => put(text, format_args!("  {cell:>width$}")),
+            }
+        }
+        text.push('\n');
+    }
+}
+
+fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
+    text.write_fmt(what).expect("a String takes everything");
+}

@@ -1,0 +1,214 @@
+//! Over real sockets, against a server that answers by a script.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{reply::Head, *};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers each request with what `answer` makes of its body; an empty answer closes the connection.
+fn serve(answer: impl Fn(&str) -> String + Send + Sync + Clone + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = answer.clone();
+            std::thread::spawn(move || answer_all(stream.unwrap(), &answer));
+        }
+    });
+    address
+}
+
+fn answer_all(stream: TcpStream, answer: &impl Fn(&str) -> String) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(digits) = line.strip_prefix("content-length: ") {
+                length = digits.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let answer = answer(std::str::from_utf8(&body).unwrap());
+        if answer.is_empty() {
+            return;
+        }
+        writer.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn plan(address: SocketAddr, connections: usize) -> Plan {
+    Plan { target: Target::new(address, "localhost", "/", Some("Token t")), connections, timeout: PATIENCE }
+}
+
+fn at_once(turns: u64) -> Pace {
+    Pace::Open(Box::new((0..turns).map(|_| Duration::ZERO)))
+}
+
+/// Sends each turn's number, and checks that the answer is it.
+#[derive(Default)]
+struct Numbers {
+    seen: Mutex<Vec<u64>>,
+}
+
+impl Traffic for Numbers {
+    fn body<'a>(&'a self, turn: u64, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        scratch.extend_from_slice(turn.to_string().as_bytes());
+        scratch
+    }
+
+    fn ended(&self, turn: u64, ending: &Ending<'_>, _: &Line) {
+        if let Ending::Answered { reply, .. } = ending {
+            assert_eq!(reply.body, turn.to_string().as_bytes());
+        }
+        self.seen.lock().unwrap().push(turn);
+    }
+}
+
+#[test]
+fn every_turn_of_the_schedule_is_sent_once_and_hears_its_own_answer() {
+    let traffic = Numbers::default();
+    let line = Line::new(Pace::Open(poisson(20_000.0, Duration::from_millis(25), 7)), PATIENCE);
+    let turns = poisson(20_000.0, Duration::from_millis(25), 7).count() as u64;
+    let report = run(&plan(serve(ok), 8), &line, &traffic).unwrap();
+    let mut seen = traffic.seen.into_inner().unwrap();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..turns).collect::<Vec<_>>());
+    assert_eq!((report.sent, report.taken, report.dropped), (turns, turns, 0));
+    assert_eq!(report.statuses, [(200, turns)].into());
+    assert_eq!(report.timeline.iter().map(|second| second.taken).sum::<u64>(), turns);
+    assert!(report.latency_ms.p50 > 0.0 && report.latency_ms.max >= report.latency_ms.p999);
+}
+
+#[test]
+fn a_closed_loop_sends_until_its_time_is_over() {
+    let line = Line::new(Pace::Closed(Duration::from_millis(20)), PATIENCE);
+    let report = run(&plan(serve(ok), 2), &line, &Numbers::default()).unwrap();
+    assert!(report.taken > 2, "{report:?}");
+    assert_eq!(report.taken, report.sent);
+}
+
+#[test]
+fn a_turn_that_is_put_back_is_sent_again_before_the_run_ends() {
+    #[derive(Default)]
+    struct Again(AtomicU64);
+    impl Traffic for Again {
+        fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+            b"x"
+        }
+        fn ended(&self, turn: u64, _: &Ending<'_>, line: &Line) {
+            let tries = self.0.fetch_add(1, Ordering::Relaxed);
+            if tries < 5 {
+                assert!(line.push(Turn { at: line.now() + Duration::from_millis(4), number: turn }));
+            }
+        }
+    }
+    let refuse = |_: &str| "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".to_owned();
+    let line = Line::new(at_once(1), PATIENCE);
+    let report = run(&plan(serve(refuse), 3), &line, &Again::default()).unwrap();
+    assert_eq!((report.sent, report.refused, report.taken), (6, 6, 0));
+    assert!(report.seconds >= 0.02, "{report:?}");
+}
+
+#[test]
+fn closing_the_line_ends_a_run_early() {
+    struct Stopping;
+    impl Traffic for Stopping {
+        fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+            b"x"
+        }
+        fn ended(&self, turn: u64, _: &Ending<'_>, line: &Line) {
+            if turn == 3 {
+                line.close();
+            }
+        }
+    }
+    let line = Line::new(Pace::Open(constant(1_000.0, Duration::from_secs(3_600))), PATIENCE);
+    let report = run(&plan(serve(ok), 4), &line, &Stopping).unwrap();
+    assert!((4..100).contains(&report.taken), "{report:?}");
+}
+
+#[test]
+fn what_goes_wrong_is_counted_for_what_it_is() {
+    let numbers = Numbers::default();
+    let against = |answer: &'static str| {
+        let line = Line::new(at_once(3), PATIENCE);
+        run(&plan(serve(move |_| answer.to_owned()), 1), &line, &numbers).unwrap()
+    };
+    assert_eq!(against("").failed.broken, 3);
+    assert_eq!(against("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").failed.unreadable, 3);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let line = Line::new(at_once(3), PATIENCE);
+    assert_eq!(run(&plan(free, 2), &line, &numbers).unwrap().failed.connect, 3);
+}
+
+#[test]
+fn a_connection_that_the_server_gives_up_is_made_anew() {
+    let closing = |_: &str| "HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 0\r\n\r\n".to_owned();
+    struct Silent;
+    impl Traffic for Silent {
+        fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+            b""
+        }
+    }
+    let report = run(&plan(serve(closing), 1), &Line::new(at_once(3), PATIENCE), &Silent).unwrap();
+    assert_eq!((report.taken, report.failed.total()), (3, 0));
+}
+
+#[test]
+fn a_turn_that_is_too_late_is_dropped_and_counted() {
+    let line = Line::new(at_once(3), Duration::ZERO);
+    assert_eq!(line.take(), None);
+    assert_eq!(line.dropped(), 3);
+}
+
+#[test]
+fn waiting_for_a_connection_counts_as_latency() {
+    let mut tally = Tally::default();
+    let ms = Duration::from_millis;
+    tally.note(ms(10), ms(110), ms(120), Ok(200));
+    let report = tally.report(0);
+    let near = |value: f64, expected: f64| (value - expected).abs() < expected / 100.0;
+    assert!(near(report.latency_ms.p50, 110.0) && near(report.served_ms.p50, 10.0), "{report:?}");
+    assert!(near(report.late_ms.max, 100.0), "{report:?}");
+}
+
+#[test]
+fn schedules_have_the_rate_asked_for_and_a_seed_repeats() {
+    let second = Duration::from_secs(1);
+    assert_eq!(constant(250.0, second).count(), 250);
+    assert_eq!(constant(0.0, second).count() + poisson(0.0, second, 1).count(), 0);
+    let starts: Vec<_> = poisson(10_000.0, second, 1).collect();
+    assert!((9_500..10_500).contains(&starts.len()), "{}", starts.len());
+    assert!(starts.is_sorted());
+    assert_eq!(starts, poisson(10_000.0, second, 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_head_is_read_once_it_is_whole() {
+    let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 7\r\nconnection: Close\r\n\r\n{";
+    assert_eq!(Head::read(&head[..head.len() - 2]), Ok(None));
+    let read = Head::read(head).unwrap().unwrap();
+    assert_eq!((read.status, read.body_length, read.stays), (202, 7, false));
+    assert_eq!(&head[read.length..], b"{");
+    for bad in ["HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "GET\r\n\r\n"] {
+        assert!(Head::read(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
