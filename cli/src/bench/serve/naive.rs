@@ -14,7 +14,7 @@ use penstock_shared::aws::{self, ClientSettings};
 
 /// One route that sends the body to the queue and answers a constant.
 pub(super) async fn router(queue_url: String) -> Router {
-    let client = aws::sqs_client(&aws::sdk_config().await, &ClientSettings::default());
+    let client = aws::sqs_client(&aws::sdk_config().await, &ClientSettings::default(), None);
     let queue_url: Arc<str> = queue_url.into();
     let answer = async move |State(queue_url): State<Arc<str>>, body: Bytes| -> Response {
         let Ok(text) = String::from_utf8(body.into()) else { return StatusCode::BAD_REQUEST.into_response() };
