@@ -103,9 +103,13 @@ mod tests {
         };
         let read = async move {
             let (protocol, mut stream) = sniff(server).await.unwrap();
-            let mut read = Vec::new();
-            stream.read_to_end(&mut read).await.unwrap();
-            (protocol, read)
+            let (mut read, mut buffer) = (Vec::new(), [0; 5]);
+            loop {
+                match stream.read(&mut buffer).await.unwrap() {
+                    0 => return (protocol, read),
+                    length => read.extend_from_slice(&buffer[..length]),
+                }
+            }
         };
         tokio::join!(write, read).1
     }

@@ -250,3 +250,22 @@ where
         self.running.spawn(self.cut.child_token().run_until_cancelled_owned(call));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_does_not_end_is_cut_off_with_the_rest() {
+        let streams = Streams::new();
+        let held = Arc::new(());
+        let still = held.clone();
+        streams.execute(async move {
+            std::future::pending::<()>().await;
+            drop(still);
+        });
+        assert!(futures::poll!(std::pin::pin!(streams.finish())).is_pending());
+        streams.cut().await;
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}

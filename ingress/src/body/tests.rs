@@ -129,7 +129,7 @@ struct Announced {
 
 impl Announced {
     fn source(announced: u64, pieces: &[usize]) -> Source<Self> {
-        Source::new(Self { pieces: pieces.to_vec().into_iter(), left: announced })
+        Source::new(Self { pieces: Vec::from(pieces).into_iter(), left: announced })
     }
 }
 

@@ -124,6 +124,8 @@ async fn a_header_block_that_does_not_end_is_cut_off() {
 async fn a_connection_that_rests_too_long_is_told_to_go() {
     let mut config = config();
     config.calls.idle_timeout = Duration::from_millis(40);
+    // It is not asked whether it lives, which would end it too.
+    config.calls.header_deadline = Duration::from_secs(600);
     let running = Running::start_with(config).await;
     let mut client = Client::connect(running.address).await;
     client.write(&[PREFACE, &frame(SETTINGS, 0, b""), &frame(SETTINGS, 1, b"")].concat()).await;
