@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     Deps, IngressConfig,
     answer::{Answer, Shed, Situation},
-    auth::Caller,
+    auth::{Access, Caller},
     body::{BytesInFlight, FIRST_BYTES},
     core::{Core, Received},
     cost::Stored,
@@ -48,8 +48,7 @@ impl Front {
     pub fn new(deps: Deps, config: &IngressConfig) -> (Self, Packing) {
         let bytes_in_flight =
             BytesInFlight::new(config.calls.bytes_in_flight_max, deps.metrics.bytes_in_flight.clone());
-        let health = Health::new(config.auth.access().can_judge());
-        let (core, packer) = parts(deps, config, health, Stored::default());
+        let (core, packer) = parts(deps, config, Health::new(Access::open()), Stored::default());
         (Self { core, bytes_in_flight }, Packing(packer))
     }
 
@@ -66,11 +65,15 @@ impl Front {
 
     async fn decide(&self, bytes: Bytes) -> Answer {
         if bytes.len() > self.core.limits.body_bytes_max {
-            return self.core.too_large(bytes.slice(..FIRST_BYTES.min(bytes.len())), None).await;
+            return self
+                .core
+                .too_large(&self.core.pod, bytes.slice(..FIRST_BYTES.min(bytes.len())), None)
+                .await;
         }
         match self.bytes_in_flight.admit(bytes.len()) {
             Some(permit) => {
-                self.core.answer(Received { bytes, permit, caller: Caller::Authentic, trace: None }).await
+                let (pod, caller) = (&self.core.pod, Caller::Authentic);
+                self.core.answer(Received { pod, bytes, permit, caller, trace: None }).await
             }
             None => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
         }

@@ -12,6 +12,7 @@ mod pipeline;
 mod process;
 mod send;
 mod simulate;
+mod tokens_e2e;
 mod verbs;
 
 use std::process::Command;

@@ -305,6 +305,7 @@ impl World {
                 queues: self.queues(),
                 spill: self.spill.clone(),
                 partner: PartnerAnswers::from(&*self.toml),
+                secret: None,
                 clock: self.clock,
                 seed: self.seed(),
                 metrics: IngressMetrics::new(),

@@ -121,6 +121,7 @@ impl Running {
             queues: Queues { main: front, fallback, retry: queue("retry"), dead: dead.clone() },
             spill: spill.clone(),
             partner,
+            secret: None,
             clock,
             seed: 1,
             metrics,

@@ -18,4 +18,5 @@ mod secrecy;
 mod sites;
 mod stopping;
 mod tls;
+mod tokens;
 mod transport;

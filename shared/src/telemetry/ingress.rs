@@ -37,6 +37,10 @@ pub struct IngressMetrics {
     pub shed: Family<Counter>,
     /// `ingress_cookie_syncs_total` by outcome.
     pub cookie_syncs: Family<Counter>,
+    /// `ingress_tokens`.
+    pub tokens: Gauge,
+    /// `ingress_token_reloads_total` by result.
+    pub token_reloads: Family<Counter>,
 }
 
 impl IngressMetrics {
@@ -58,6 +62,8 @@ impl IngressMetrics {
             connections: table::INGRESS_CONNECTIONS.gauge(),
             shed: table::INGRESS_SHED.counters(),
             cookie_syncs: table::INGRESS_COOKIE_SYNCS.counters(),
+            tokens: table::INGRESS_TOKENS.gauge(),
+            token_reloads: table::INGRESS_TOKEN_RELOADS.counters(),
         }
     }
 }
