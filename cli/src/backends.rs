@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use penstock_shared::{
-    aws::{self, ClientSettings, SdkConfig},
+    aws::{self, ClientSettings, SdkConfig, secret::StoredSecret},
     clock::Clock,
     config::Settings,
     database::{Database, DatabaseError},
@@ -179,6 +179,17 @@ impl BackendConfig {
         let client = aws::s3_client(aws, &ClientSettings { attempts_max: 2, ..clients });
         let timeout = self.call_timeout.max(Duration::from_secs(30));
         Arc::new(S3Spill::new(client, &names.spill_bucket, &names.spill_prefix, timeout))
+    }
+
+    /// A secret of Secrets Manager. AWS is not called here.
+    pub(crate) async fn secret(&self, name: &str) -> StoredSecret {
+        let settings = ClientSettings {
+            connect_timeout: self.connect_timeout,
+            attempts_max: 2,
+            ..ClientSettings::default()
+        };
+        let client = aws::secretsmanager_client(&aws::sdk_config().await, &settings);
+        StoredSecret::new(client, name, self.call_timeout)
     }
 
     fn embedded_queues(&self, database: &Database, clock: Clock) -> Queues {

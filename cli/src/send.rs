@@ -33,7 +33,7 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "TOKEN", env = "PENSTOCK_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
 
-    /// The ingress's own list of tokens, comma separated: its first is sent if no other is given.
+    /// The ingress's own list of tokens, not as JSON: its first is sent if no other is given.
     #[arg(long, value_name = "TOKENS", env = "PENSTOCK_TOKENS", hide = true, hide_env_values = true)]
     tokens: Option<SecretString>,
 
@@ -96,6 +96,12 @@ fn status(all: &[Sent]) -> ExitStatus {
 }
 
 fn first_of(tokens: Option<&SecretString>) -> Option<SecretString> {
-    let first = tokens?.expose_secret().split(',').map(str::trim).find(|token| !token.is_empty())?;
+    let first = tokens?
+        .expose_secret()
+        .split(|c: char| c.is_whitespace() || c == ',')
+        .find(|token| !token.is_empty())?;
+    if first.starts_with(['[', '{']) {
+        return None;
+    }
     Some(SecretString::from(first))
 }

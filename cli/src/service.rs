@@ -8,9 +8,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use penstock_ingress::{IngressConfig, PartnerAnswers};
+use penstock_ingress::{IngressConfig, PartnerAnswers, config::TokensConfig};
 use penstock_shared::{
     admin::{self, Readiness, ReadinessCheck},
+    aws::secret::StoredSecret,
     clock::Clock,
     config::Settings,
     partner::Partner,
@@ -80,7 +81,7 @@ pub(crate) struct ServiceArgs {
     #[arg(long, value_name = "KIND", env = "PENSTOCK_STORE")]
     pub(crate) store: Option<String>,
 
-    /// Accept data from anyone. Without it, and without PENSTOCK_TOKENS, data is answered 503.
+    /// Accept data from anyone. Without it, and without tokens (PENSTOCK_TOKENS, _FILE, _SECRET), data is answered 503.
     #[arg(long, env = "PENSTOCK_NO_AUTH")]
     pub(crate) no_auth: bool,
 
@@ -201,7 +202,11 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         tracing::info!("no subscription store is set: mParticle is never told to suspend an account");
     }
     let metrics = telemetry::install().context("cannot set up metrics")?;
-    let parts = Parts { partner, program, backends, clock, metrics };
+    let secret = match &configured.ingress.auth.tokens {
+        TokensConfig::Secret(name) if role.has_ingress() => Some(configured.backends.secret(name).await),
+        _ => None,
+    };
+    let parts = Parts { partner, program, backends, secret, clock, metrics };
     let worker = role.has_worker().then_some(configured.worker);
     let Listeners { ingress, admin } = listeners;
     Ok(Ok(Service::new(parts, configured.ingress, ingress, worker, Some(admin))?))
@@ -212,6 +217,8 @@ pub(crate) struct Parts {
     pub(crate) partner: Partner,
     pub(crate) program: Program,
     pub(crate) backends: Backends,
+    /// Where the tokens are, if that is a secret of Secrets Manager.
+    pub(crate) secret: Option<StoredSecret>,
     pub(crate) clock: Clock,
     pub(crate) metrics: MetricsHandle,
 }
@@ -235,13 +242,14 @@ impl Service {
         worker: Option<WorkerConfig>,
         admin: Option<TcpListener>,
     ) -> Result<Self, anyhow::Error> {
-        let Parts { partner, program, backends, clock, metrics } = parts;
+        let Parts { partner, program, backends, secret, clock, metrics } = parts;
         let ledger = Arc::new(Ledger::new(ingress.pod.clone(), WorkerMetrics::new()));
         let front = penstock_ingress::Deps {
             queues: backends.queues.clone(),
             spill: backends.spill.clone(),
             subscriptions: backends.subscriptions.clone(),
             partner: PartnerAnswers::from(&partner),
+            secret,
             clock,
             seed: fastrand::u64(..),
             metrics: IngressMetrics::new(),

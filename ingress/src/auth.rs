@@ -1,17 +1,17 @@
-//! The caller's token: `Authorization: Token <token>` (protocol.md 1.2).
+//! The caller's token: `Authorization: Token <token>` (protocol.md 1.2), and what OAuth makes of it.
 
-use std::fmt;
+use http::{HeaderMap, HeaderName, header};
+use penstock_shared::ids::Pod;
 
-use aws_lc_rs::{constant_time, digest};
-use http::{HeaderMap, header};
-use secrecy::{ExposeSecret as _, SecretString};
+use crate::tokens::{TokenList, Tokens};
 
-/// Who may send data.
+/// Who may send data. Clones share the tokens.
+#[derive(Clone, Debug)]
 pub struct Access {
     open: bool,
     bearer: Bearer,
-    /// SHA-256 of each token: equally long, so comparing tells nothing of a token's length.
-    tokens: Vec<digest::Digest>,
+    oauth_header: Option<OAuthHeader>,
+    tokens: Tokens,
 }
 
 /// What a call with the scheme `Bearer` is taken for. mParticle sends it when the registration declares OAuth.
@@ -26,6 +26,15 @@ pub enum Bearer {
     Accept,
 }
 
+/// The header that brings a customer's access token when the registration declares OAuth with `custom_header`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthHeader {
+    /// As `custom_header_name` has it.
+    pub name: HeaderName,
+    /// Lets in whoever sends any value; else the value is one of our tokens, or it counts for nothing.
+    pub accept: bool,
+}
+
 /// What the header says of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -33,153 +42,91 @@ pub enum Caller {
     Authentic,
     /// May ask for the registration document, nothing else.
     Stranger,
-    /// No token is configured, so nobody can be told apart: as a stranger, but to be tried again.
+    /// No token is known for the pod, so nobody can be told apart: as a stranger, but to be tried again.
     Unjudged,
 }
 
 impl Access {
-    /// Checks tokens; several may be valid at once, for rotation.
-    pub fn by_tokens(tokens: &[SecretString], bearer: Bearer) -> Self {
-        let tokens = tokens.iter().map(|token| hash(token.expose_secret().as_bytes())).collect();
-        Self { open: false, bearer, tokens }
+    /// Checks tokens; several may be valid at once, for rotation. A valid `Token` always suffices.
+    pub fn by_tokens(tokens: Tokens, bearer: Bearer, oauth_header: Option<OAuthHeader>) -> Self {
+        Self { open: false, bearer, oauth_header, tokens }
     }
 
     /// Lets everyone in.
     pub fn open() -> Self {
-        Self { open: true, bearer: Bearer::Refuse, tokens: Vec::new() }
+        Self { open: true, bearer: Bearer::Refuse, oauth_header: None, tokens: Tokens::default() }
     }
 
     /// True when data can be accepted from someone.
     pub fn can_judge(&self) -> bool {
-        self.open || !self.tokens.is_empty() || self.bearer == Bearer::Accept
+        self.accepts_unknown() || !self.tokens.current().is_empty()
     }
 
-    /// Judges a call by its header alone, before any of its body is read.
-    pub fn judge(&self, headers: &HeaderMap) -> Caller {
+    /// Judges a call to an endpoint of `pod` by its headers alone, before any of its body is read.
+    pub fn judge(&self, pod: &Pod, headers: &HeaderMap) -> Caller {
         if self.open {
             return Caller::Authentic;
         }
+        let tokens = self.tokens.current();
         let presented = headers.get_all(header::AUTHORIZATION).iter();
-        if presented.fold(false, |authentic, value| self.accepts(value.as_bytes()) | authentic) {
+        let authentic = presented
+            .fold(false, |authentic, value| self.accepts(&tokens, pod, value.as_bytes()) | authentic);
+        if authentic || self.accepts_oauth(&tokens, pod, headers) {
             return Caller::Authentic;
         }
-        if self.can_judge() { Caller::Stranger } else { Caller::Unjudged }
+        if self.accepts_unknown() || tokens.serves(pod) { Caller::Stranger } else { Caller::Unjudged }
     }
 
-    fn accepts(&self, value: &[u8]) -> bool {
-        let value = value.trim_ascii();
-        let Some(blank) = value.iter().position(u8::is_ascii_whitespace) else { return false };
-        let (scheme, token) = (&value[..blank], value[blank..].trim_ascii());
-        if scheme.eq_ignore_ascii_case(b"bearer") {
-            return match self.bearer {
+    /// True when there are callers who need none of our tokens.
+    fn accepts_unknown(&self) -> bool {
+        self.open
+            || self.bearer == Bearer::Accept
+            || self.oauth_header.as_ref().is_some_and(|header| header.accept)
+    }
+
+    fn accepts(&self, tokens: &TokenList, pod: &Pod, value: &[u8]) -> bool {
+        match split(value) {
+            Some((Scheme::Token, token)) => tokens.knows(pod, token),
+            Some((Scheme::Bearer, token)) => match self.bearer {
                 Bearer::Refuse => false,
-                Bearer::Compare => self.is_known(token),
+                Bearer::Compare => tokens.knows(pod, token),
                 Bearer::Accept => true,
-            };
+            },
+            None => false,
         }
-        scheme.eq_ignore_ascii_case(b"token") && self.is_known(token)
     }
 
-    /// Compares with every token, whichever fits, so that time tells nothing.
-    fn is_known(&self, token: &[u8]) -> bool {
-        let presented = hash(token);
-        self.tokens.iter().fold(false, |known, token| {
-            constant_time::verify_slices_are_equal(token.as_ref(), presented.as_ref()).is_ok() | known
+    fn accepts_oauth(&self, tokens: &TokenList, pod: &Pod, headers: &HeaderMap) -> bool {
+        let Some(OAuthHeader { name, accept }) = &self.oauth_header else { return false };
+        headers.get_all(name).iter().fold(false, |accepted, value| {
+            let value = value.as_bytes().trim_ascii();
+            // Unpublished whether a scheme stands before the token.
+            let token = split(value).map_or(value, |(_, token)| token);
+            let accepts = if *accept { !token.is_empty() } else { tokens.knows(pod, token) };
+            accepts | accepted
         })
     }
 }
 
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Access {{ open: {}, bearer: {:?}, tokens: {} }}",
-            self.open,
-            self.bearer,
-            self.tokens.len()
-        )
-    }
+#[derive(Clone, Copy)]
+enum Scheme {
+    Token,
+    Bearer,
 }
 
-fn hash(token: &[u8]) -> digest::Digest {
-    digest::digest(&digest::SHA256, token)
+/// The scheme and the token after it; `None` when it is no scheme that is known, or nothing follows.
+fn split(value: &[u8]) -> Option<(Scheme, &[u8])> {
+    let value = value.trim_ascii();
+    let blank = value.iter().position(u8::is_ascii_whitespace)?;
+    let (scheme, token) = (&value[..blank], value[blank..].trim_ascii());
+    if scheme.eq_ignore_ascii_case(b"token") {
+        Some((Scheme::Token, token))
+    } else if scheme.eq_ignore_ascii_case(b"bearer") {
+        Some((Scheme::Bearer, token))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn access(tokens: &[&str], bearer: Bearer) -> Access {
-        let tokens: Vec<SecretString> = tokens.iter().map(|token| SecretString::from(*token)).collect();
-        Access::by_tokens(&tokens, bearer)
-    }
-
-    fn judge(access: &Access, header: &str) -> Caller {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, header.parse().unwrap());
-        access.judge(&headers)
-    }
-
-    #[test]
-    fn trap_3_no_token_or_a_wrong_one_is_a_stranger() {
-        let access = access(&["abc"], Bearer::Refuse);
-        assert_eq!(access.judge(&HeaderMap::new()), Caller::Stranger);
-        for wrong in
-            ["", "Token", "Token ", "Token abd", "Token ab", "Token abcd", "abc", "Basic abc", "Token abc x"]
-        {
-            assert_eq!(judge(&access, wrong), Caller::Stranger, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn trap_4_case_of_the_scheme_and_blanks_do_not_matter() {
-        let access = access(&["abc"], Bearer::Refuse);
-        for right in ["Token abc", "token abc", "TOKEN abc", "Token  abc ", " Token\tabc"] {
-            assert_eq!(judge(&access, right), Caller::Authentic, "{right:?}");
-        }
-        assert_eq!(judge(&access, "Token ABC"), Caller::Stranger);
-    }
-
-    #[test]
-    fn trap_5_two_tokens_are_both_valid() {
-        let access = access(&["old", "new"], Bearer::Refuse);
-        assert_eq!(judge(&access, "Token old"), Caller::Authentic);
-        assert_eq!(judge(&access, "Token new"), Caller::Authentic);
-        assert_eq!(judge(&access, "Token oldnew"), Caller::Stranger);
-    }
-
-    #[test]
-    fn trap_6_bearer_is_judged_as_configured() {
-        let expected = [
-            (Bearer::Refuse, Caller::Stranger),
-            (Bearer::Compare, Caller::Authentic),
-            (Bearer::Accept, Caller::Authentic),
-        ];
-        for (bearer, caller) in expected {
-            assert_eq!(judge(&access(&["abc"], bearer), "Bearer abc"), caller, "{bearer:?}");
-        }
-        assert_eq!(judge(&access(&["abc"], Bearer::Compare), "Bearer customer"), Caller::Stranger);
-        assert_eq!(judge(&access(&["abc"], Bearer::Accept), "Bearer customer"), Caller::Authentic);
-    }
-
-    #[test]
-    fn any_of_several_headers_will_do() {
-        let access = access(&["abc"], Bearer::Refuse);
-        let mut headers = HeaderMap::new();
-        headers.append(header::AUTHORIZATION, "Bearer of-a-customer".parse().unwrap());
-        headers.append(header::AUTHORIZATION, "Token abc".parse().unwrap());
-        assert_eq!(access.judge(&headers), Caller::Authentic);
-    }
-
-    #[test]
-    fn trap_7_without_any_token_nobody_is_judged_and_open_lets_all_in() {
-        assert_eq!(judge(&access(&[], Bearer::Refuse), "Token abc"), Caller::Unjudged);
-        assert_eq!(judge(&access(&[], Bearer::Refuse), "Token "), Caller::Unjudged);
-        assert_eq!(Access::open().judge(&HeaderMap::new()), Caller::Authentic);
-    }
-
-    #[test]
-    fn trap_98_debug_shows_no_token() {
-        assert!(!format!("{:?}", access(&["abc"], Bearer::Refuse)).contains("abc"));
-    }
-}
+mod tests;

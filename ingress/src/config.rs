@@ -1,14 +1,14 @@
 //! What of ingress can be set. `docs/configuration.md` shows every setting.
 
+mod auth;
+
 use std::{net::SocketAddr, time::Duration};
 
 use penstock_shared::{config::Settings, ids::Pod, pack::CompressionLevel};
-use secrecy::SecretString;
 
-use crate::{
-    auth::{Access, Bearer},
-    tls::TlsConfig,
-};
+use crate::{endpoints::Endpoints, tls::TlsConfig};
+
+pub use auth::{AuthConfig, TokensConfig};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -16,8 +16,10 @@ const MIB: usize = 1024 * KIB;
 /// Every setting of ingress.
 #[derive(Clone, Debug)]
 pub struct IngressConfig {
-    /// The data centre this endpoint was given to: `pod`.
+    /// The data centre of every call that comes to none of `endpoints`: `pod`.
     pub pod: Pod,
+    /// The hosts and paths that were given to other data centres.
+    pub endpoints: Endpoints,
     /// Where mParticle's calls arrive.
     pub listen: SocketAddr,
     /// TLS of our own; without it, something in front ends it.
@@ -32,24 +34,6 @@ pub struct IngressConfig {
     pub suspension: SuspensionConfig,
     /// How the server ends.
     pub stopping: StoppingConfig,
-}
-
-/// Who may send data.
-#[derive(Clone, Debug, Default)]
-pub struct AuthConfig {
-    /// The tokens mParticle was given; several during a rotation.
-    pub tokens: Vec<SecretString>,
-    /// Let everyone in.
-    pub no_auth: bool,
-    /// What the scheme `Bearer` is taken for.
-    pub bearer: Bearer,
-}
-
-impl AuthConfig {
-    /// The check these settings ask for.
-    pub fn access(&self) -> Access {
-        if self.no_auth { Access::open() } else { Access::by_tokens(&self.tokens, self.bearer) }
-    }
 }
 
 /// What one call may be, and all of them together.
@@ -124,6 +108,7 @@ impl IngressConfig {
     pub fn read(settings: &mut Settings<'_>) -> Self {
         let config = Self {
             pod: settings.parsed("pod", Pod::new("us1").expect("a pod's name"), Pod::new),
+            endpoints: settings.checked("endpoints", Endpoints::parse).unwrap_or_default(),
             listen: settings.address("ingress.listen", ([0, 0, 0, 0], 8080).into()),
             tls: TlsConfig::read(settings),
             auth: AuthConfig::read(settings),
@@ -138,9 +123,6 @@ impl IngressConfig {
                 drain_deadline: settings.millis("ingress.drain_deadline_ms", 20_000, 100..=600_000),
             },
         };
-        if config.auth.no_auth && !config.auth.tokens.is_empty() {
-            settings.disagree("no_auth lets everyone in although tokens are given; drop one of the two");
-        }
         if config.packing.linger_max * 2 > config.calls.answer_budget {
             settings
                 .disagree("ingress.linger_max_ms takes more than half of ingress.answer_budget_ms; lower it");
@@ -157,19 +139,16 @@ impl IngressConfig {
         }
         config
     }
-}
 
-impl AuthConfig {
-    fn read(settings: &mut Settings<'_>) -> Self {
-        Self {
-            tokens: settings.secrets("tokens"),
-            no_auth: settings.flag("no_auth", false),
-            bearer: settings.choice(
-                "ingress.bearer",
-                "refuse",
-                &[("refuse", Bearer::Refuse), ("compare", Bearer::Compare), ("accept", Bearer::Accept)],
-            ),
+    /// Every pod that calls may belong to, each once: `pod`, then those of `endpoints`.
+    pub fn pods(&self) -> Vec<Pod> {
+        let mut pods = vec![self.pod.clone()];
+        for pod in self.endpoints.pods() {
+            if !pods.contains(pod) {
+                pods.push(pod.clone());
+            }
         }
+        pods
     }
 }
 

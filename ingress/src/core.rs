@@ -57,6 +57,7 @@ impl From<&Partner> for PartnerAnswers {
 /// Answers messages. Shared by all calls.
 #[derive(Debug)]
 pub(crate) struct Core {
+    /// Of a call that came to no other pod's endpoint.
     pub(crate) pod: Pod,
     pub(crate) partner: PartnerAnswers,
     pub(crate) limits: CallLimits,
@@ -71,7 +72,9 @@ pub(crate) struct Core {
 
 /// One message as it was received.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct Received<'a> {
+    /// The pod whose endpoint it came to.
+    pub(crate) pod: &'a Pod,
     pub(crate) bytes: Bytes,
     pub(crate) permit: BytesPermit,
     pub(crate) caller: Caller,
@@ -84,18 +87,20 @@ impl Core {
     ///
     /// # Cancel safety
     /// When dropped, the message is either stored or not; one that was handed to the packer is stored.
-    pub(crate) async fn answer(&self, received: Received) -> Answer {
+    pub(crate) async fn answer(&self, received: Received<'_>) -> Answer {
         let sorted = match (sort(&received.bytes), received.caller) {
             (Ok(sorted), Caller::Authentic) => sorted,
             (Ok(sorted), _) if sorted.kind == RequestKind::Registration => sorted,
             (Err(error), Caller::Authentic) => {
                 let (bytes, trace) = (received.bytes.clone(), received.trace.clone());
-                return self.unreadable(bytes, (&error).into(), detail(&error), trace).await;
+                let (pod, reason) = (received.pod, (&error).into());
+                return self.unreadable(pod, bytes, reason, detail(&error), trace).await;
             }
             (_, caller) => return turned_away(caller),
         };
+        let pod = received.pod;
         let suspend = sorted.kind == RequestKind::Membership
-            && self.suspensions.includes(sorted.account, &received.bytes);
+            && self.suspensions.includes(pod, sorted.account, &received.bytes);
         let situation = match sorted {
             Sorted { kind: RequestKind::Registration, .. } => Situation::Registration,
             Sorted { deliverable: false, kind, .. } => {
@@ -106,7 +111,7 @@ impl Core {
         };
         match situation {
             Situation::Stored | Situation::Noop | Situation::Registration => {
-                Answer::with_body(situation, sorted.kind, self.response(&sorted, suspend))
+                Answer::with_body(situation, sorted.kind, self.response(pod, &sorted, suspend))
             }
             problem => Answer::problem(problem, Some(sorted.kind)),
         }
@@ -115,34 +120,35 @@ impl Core {
     /// Quarantines an authentic body that is no message, and answers it.
     pub(crate) async fn unreadable(
         &self,
+        pod: &Pod,
         bytes: Bytes,
         reason: Unreadable,
         detail: String,
         trace: Option<String>,
     ) -> Answer {
-        self.keep(bytes, reason.word(), detail, trace).await;
+        let received_at_ms = self.clock.now_ms();
+        self.keep(Copy { pod, bytes, code: reason.word(), detail, received_at_ms, trace }).await;
         Answer::problem(Situation::Unreadable(reason), None)
     }
 
     /// Quarantines the beginning of an authentic body that is too large, and answers it.
-    pub(crate) async fn too_large(&self, first: Bytes, trace: Option<String>) -> Answer {
+    pub(crate) async fn too_large(&self, pod: &Pod, first: Bytes, trace: Option<String>) -> Answer {
         let detail =
             format!("longer than {} bytes; these are its first {}", self.limits.body_bytes_max, first.len());
-        self.keep(first, "too_large", detail, trace).await;
+        let received_at_ms = self.clock.now_ms();
+        self.keep(Copy { pod, bytes: first, code: "too_large", detail, received_at_ms, trace }).await;
         Answer::problem(Situation::TooLarge, None)
     }
 
-    async fn keep(&self, bytes: Bytes, code: &'static str, detail: String, trace: Option<String>) {
-        let by = Instant::now() + self.limits.answer_budget;
-        let received_at_ms = self.clock.now_ms();
-        self.quarantine.keep(Copy { pod: &self.pod, bytes, code, detail, received_at_ms, trace }, by).await;
+    async fn keep(&self, copy: Copy<'_>) {
+        self.quarantine.keep(copy, Instant::now() + self.limits.answer_budget).await;
     }
 
-    async fn store(&self, sorted: &Sorted, received: Received) -> Situation {
+    async fn store(&self, sorted: &Sorted, received: Received<'_>) -> Situation {
         let large = received.bytes.len() > self.packer.pack_bytes_max();
         let budget = if large { self.limits.spill_budget } else { self.limits.answer_budget };
         let request = PackedRequest {
-            pod: self.pod.clone(),
+            pod: received.pod.clone(),
             kind: Some(sorted.kind),
             id: sorted.id.clone(),
             account: sorted.account,
@@ -158,7 +164,7 @@ impl Core {
     }
 
     /// `suspend`: whether the answer to a membership request says that mParticle is to stop.
-    fn response(&self, sorted: &Sorted, suspend: bool) -> Vec<u8> {
+    fn response(&self, pod: &Pod, sorted: &Sorted, suspend: bool) -> Vec<u8> {
         let id = {
             let mut rng = self.rng.lock().expect("nothing panics while it is held");
             id_for(sorted.id.as_deref(), &mut rng)
@@ -168,14 +174,14 @@ impl Core {
             RequestKind::Registration => response::registration(envelope, &self.partner.registration),
             RequestKind::Events => response::events(envelope),
             RequestKind::Membership => response::membership(envelope, suspend),
-            RequestKind::Subscription => response::subscription(envelope, &self.hidden_settings(sorted)),
+            RequestKind::Subscription => response::subscription(envelope, &self.hidden_settings(pod, sorted)),
             RequestKind::Dsr => response::dsr(envelope),
         }
     }
 
-    fn hidden_settings(&self, sorted: &Sorted) -> BTreeMap<String, String> {
+    fn hidden_settings(&self, pod: &Pod, sorted: &Sorted) -> BTreeMap<String, String> {
         let Some(audience_id) = sorted.audience_id else { return BTreeMap::new() };
-        let minted = |id: &String| (id.clone(), mint(&self.pod, sorted.account, audience_id, id));
+        let minted = |id: &String| (id.clone(), mint(pod, sorted.account, audience_id, id));
         self.partner.minted.iter().map(minted).collect()
     }
 }

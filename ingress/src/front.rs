@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     Deps, IngressConfig,
     answer::{Answer, Shed, Situation},
-    auth::Caller,
+    auth::{Access, Caller},
     body::{BytesInFlight, FIRST_BYTES},
     core::{Core, Received},
     cost::Stored,
@@ -63,7 +63,7 @@ impl Front {
     pub fn new(deps: Deps, config: &IngressConfig) -> (Self, Packing) {
         let bytes_in_flight =
             BytesInFlight::new(config.calls.bytes_in_flight_max, deps.metrics.bytes_in_flight.clone());
-        let health = Health::new(config.auth.access().can_judge());
+        let health = Health::new(Access::open());
         let (core, packer, refresher) = parts(deps, config, health, Stored::default());
         (Self { core, bytes_in_flight }, Packing { packer, refresher })
     }
@@ -81,11 +81,15 @@ impl Front {
 
     async fn decide(&self, bytes: Bytes) -> Answer {
         if bytes.len() > self.core.limits.body_bytes_max {
-            return self.core.too_large(bytes.slice(..FIRST_BYTES.min(bytes.len())), None).await;
+            return self
+                .core
+                .too_large(&self.core.pod, bytes.slice(..FIRST_BYTES.min(bytes.len())), None)
+                .await;
         }
         match self.bytes_in_flight.admit(bytes.len()) {
             Some(permit) => {
-                self.core.answer(Received { bytes, permit, caller: Caller::Authentic, trace: None }).await
+                let (pod, caller) = (&self.core.pod, Caller::Authentic);
+                self.core.answer(Received { pod, bytes, permit, caller, trace: None }).await
             }
             None => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
         }
@@ -104,7 +108,7 @@ pub(crate) fn parts(
     let outlet = Outlet::new(main, fallback, &config.packing, metrics.clone(), health);
     let sender = Sender::new(outlet, deps.spill.clone(), config.packing.level, metrics.clone(), stored);
     let (handle, packer) = packer::new(config.packing, sender);
-    let suspensions = Suspensions::new(config.pod.clone(), deps.clock, config.suspension.stale_after);
+    let suspensions = Suspensions::new(config.pods(), deps.clock, config.suspension.stale_after);
     let refresher = deps
         .subscriptions
         .map(|store| Refresher::new(store, suspensions.clone(), config.suspension, metrics.clone()));

@@ -12,6 +12,8 @@ use penstock_shared::{admin::Readiness, queue::Queue};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Access;
+
 /// How often a queue that nothing is sent to is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,17 +21,17 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What is known of ingress' health, noted by whoever learns it.
 #[derive(Debug)]
 pub(crate) struct Health {
-    can_judge: bool,
+    access: Access,
     queue_reachable: AtomicBool,
     sends: AtomicU64,
     draining: AtomicBool,
 }
 
 impl Health {
-    /// Not ready until the queue has answered once. `can_judge`: callers can be told apart.
-    pub(crate) fn new(can_judge: bool) -> Arc<Self> {
+    /// Not ready until the queue has answered once. Nor while `access` can tell nobody apart.
+    pub(crate) fn new(access: Access) -> Arc<Self> {
         Arc::new(Self {
-            can_judge,
+            access,
             queue_reachable: AtomicBool::new(false),
             sends: AtomicU64::new(0),
             draining: AtomicBool::new(false),
@@ -57,7 +59,7 @@ impl Health {
     /// The answer to `/readyz`.
     pub(crate) fn readiness(&self) -> Readiness {
         Readiness::new()
-            .check("tokens", self.can_judge, "no tokens are configured")
+            .check("tokens", self.access.can_judge(), "no tokens are known")
             .check("queue", self.queue_reachable.load(Ordering::Relaxed), "the last call to the queue failed")
             .check("draining", !self.draining.load(Ordering::Relaxed), "stopping")
     }

@@ -12,6 +12,7 @@ mod connection;
 mod cookie_sync;
 mod core;
 mod cost;
+mod endpoints;
 mod first_bytes;
 mod front;
 mod health;
@@ -22,11 +23,13 @@ mod server;
 mod serving;
 mod suspension;
 pub mod tls;
+pub mod tokens;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use penstock_shared::{
     admin::{self, ReadinessCheck},
+    aws::secret::StoredSecret,
     clock::Clock,
     queue::{Queues, meter::Meter},
     spill::Spill,
@@ -38,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::IngressConfig;
 pub use core::PartnerAnswers;
+pub use endpoints::{Endpoints, EndpointsError};
 pub use front::{Front, Packing};
 
 use crate::{
@@ -47,7 +51,12 @@ use crate::{
     router::{Ingress, STRANGERS_BYTES_MAX},
     server::{Door, Server},
     tls::{Certificates, TlsError},
+    tokens::{TokenKeeper, TokenSource},
 };
+
+/// How long the first reading of the tokens holds up the start. After it calls are taken and data is answered 503:
+/// registration needs no token.
+const FIRST_TOKENS_WAIT: Duration = Duration::from_secs(1);
 
 /// What ingress works with.
 #[derive(Clone)]
@@ -60,9 +69,11 @@ pub struct Deps {
     pub subscriptions: Option<Arc<dyn SubscriptionStore>>,
     /// What is answered in the partner's name.
     pub partner: PartnerAnswers,
+    /// What the setting `tokens_secret` names, if it is given.
+    pub secret: Option<StoredSecret>,
     /// The time.
     pub clock: Clock,
-    /// Seed of the generator that makes ids for answers.
+    /// Seed of the generators that make ids for answers, and spread what is done again and again.
     pub seed: u64,
     /// Handles of the metrics, made on the recorder behind `metrics_handle`.
     pub metrics: IngressMetrics,
@@ -126,9 +137,9 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let (last, mut side) = (CancellationToken::new(), JoinSet::new());
     let doors = doors(listeners.into(), &config, &mut side, &last).await?;
-    let access = config.auth.access();
-    warn_of_access(&config, &access);
-    let health = Health::new(access.can_judge());
+    let keeper = token_keeper(&deps, &config).await;
+    let access = config.auth.access(keeper.tokens());
+    let health = Health::new(access.clone());
     let (queue, metrics_handle) = (deps.queues.main.clone(), deps.metrics_handle.clone());
     let (meter, stored) = (deps.meter.clone(), Stored::default());
     let (core, packer, refresher) = front::parts(deps, &config, health.clone(), stored.clone());
@@ -137,8 +148,10 @@ pub async fn run(
     let bytes_in_flight =
         BytesInFlight::new(config.calls.bytes_in_flight_max, metrics.bytes_in_flight.clone());
     let strangers_bytes = BytesInFlight::new(STRANGERS_BYTES_MAX, metrics.bytes_in_flight.clone());
+    let endpoints = config.endpoints;
+    let ingress = Ingress { core, access, endpoints, bytes_in_flight, strangers_bytes };
     let server = Server {
-        router: router::router(Arc::new(Ingress { core, access, bytes_in_flight, strangers_bytes })),
+        router: router::router(Arc::new(ingress)),
         limits: config.calls,
         stopping: config.stopping,
         connections: metrics.connections.clone(),
@@ -149,6 +162,7 @@ pub async fn run(
         let last = last.clone();
         side.spawn(async move { last.run_until_cancelled(refresher.run()).await.unwrap_or_default() });
     }
+    side.spawn(keeper.run(last.clone()));
     if let Some(admin) = admin {
         let readiness: ReadinessCheck = {
             let health = health.clone();
@@ -165,6 +179,15 @@ pub async fn run(
     while side.join_next().await.is_some() {}
     tracing::info!("ingress has stopped");
     ended
+}
+
+/// What keeps the tokens, after its first reading.
+async fn token_keeper(deps: &Deps, config: &IngressConfig) -> TokenKeeper {
+    let source = config.auth.source(deps.secret.clone());
+    warn_of_access(config, &source);
+    let mut keeper = TokenKeeper::new(source, config.auth.reload, config.pods(), deps.seed, &deps.metrics);
+    timeout(FIRST_TOKENS_WAIT, keeper.refresh()).await.ok();
+    keeper
 }
 
 /// The listeners with what they speak. A certificate is kept up to date until `last`.
@@ -215,13 +238,21 @@ async fn drive(
     }
 }
 
-fn warn_of_access(config: &IngressConfig, access: &auth::Access) {
-    if config.auth.no_auth {
+fn warn_of_access(config: &IngressConfig, source: &TokenSource) {
+    let auth = &config.auth;
+    if auth.no_auth {
         tracing::warn!("no_auth is set: everyone who reaches this address can send data");
-    } else if !access.can_judge() {
+        return;
+    }
+    let accepts_header = auth.oauth_header.as_ref().is_some_and(|header| header.accept);
+    if auth.bearer == auth::Bearer::Accept || accepts_header {
+        tracing::warn!(
+            "customers' own tokens are accepted unchecked: everyone who knows the address can send data"
+        );
+    } else if matches!(source, TokenSource::Nowhere) {
         tracing::error!(
-            "no token is configured: data is answered 503 until PENSTOCK_TOKENS, or \
-             PENSTOCK_TOKENS_FILE, is set"
+            "no token is configured: data is answered 503 until PENSTOCK_TOKENS, PENSTOCK_TOKENS_FILE or \
+             PENSTOCK_TOKENS_SECRET is set"
         );
     }
 }

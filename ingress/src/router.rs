@@ -19,6 +19,7 @@ use crate::{
     body::{self, BytesInFlight, FIRST_BYTES, Read, ReadError, ReadLimits, Source},
     calls::Calls,
     core::{Core, Received, turned_away},
+    endpoints::Endpoints,
 };
 
 /// Read from a caller without a valid token: enough for a registration request, which is under 1 KB.
@@ -38,6 +39,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf
 pub(crate) struct Ingress {
     pub(crate) core: Core,
     pub(crate) access: Access,
+    pub(crate) endpoints: Endpoints,
     pub(crate) bytes_in_flight: Arc<BytesInFlight>,
     /// The same for callers without a valid token.
     pub(crate) strangers_bytes: Arc<BytesInFlight>,
@@ -109,22 +111,26 @@ impl Ingress {
         if head.method != Method::POST {
             return Answer::problem(Situation::NotPost, None);
         }
-        let caller = self.access.judge(&head.headers);
+        let pod = self.endpoints.pod_of(&head.uri, &head.headers).unwrap_or(&self.core.pod);
+        let caller = self.access.judge(pod, &head.headers);
         let (limits, pool) = self.limits(caller);
         let trace = trace(&head.headers);
         match body::read(&head.headers, body, limits, pool).await {
-            Ok(Read { bytes, permit }) => self.core.answer(Received { bytes, permit, caller, trace }).await,
+            Ok(Read { bytes, permit }) => {
+                self.core.answer(Received { pod, bytes, permit, caller, trace }).await
+            }
             Err(ReadError::NoRoom) => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
             Err(ReadError::Slow) => Answer::problem(Situation::SlowBody, None),
             Err(_) if caller != Caller::Authentic => turned_away(caller),
             Err(ReadError::TooLarge { first, permit }) => {
-                let answer = self.core.too_large(first, trace).await;
+                let answer = self.core.too_large(pod, first, trace).await;
                 drop(permit);
                 answer
             }
             Err(ReadError::Damaged { packed, permit }) => {
                 let reason = Unreadable::Encoding;
-                let answer = self.core.unreadable(packed, reason, "damaged gzip".into(), trace).await;
+                let detail = "damaged gzip".to_owned();
+                let answer = self.core.unreadable(pod, packed, reason, detail, trace).await;
                 drop(permit);
                 answer
             }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::try_join_all;
 use penstock_shared::{
     clock::Clock,
     firehose,
@@ -24,10 +25,10 @@ use crate::config::SuspensionConfig;
 /// Longest asking of the store.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The suspended accounts of a pod, as last heard.
+/// The suspended accounts, as last heard.
 #[derive(Debug)]
 pub(crate) struct Suspensions {
-    pod: Pod,
+    pods: Vec<Pod>,
     clock: Clock,
     stale_after: Duration,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -36,26 +37,29 @@ pub(crate) struct Suspensions {
 #[derive(Debug)]
 struct Snapshot {
     taken: Instant,
-    by_account: BTreeMap<AccountId, Vec<Suspension>>,
+    by_account: BTreeMap<(Pod, AccountId), Vec<Suspension>>,
 }
 
 impl Suspensions {
-    /// Nobody is suspended.
-    pub(crate) fn new(pod: Pod, clock: Clock, stale_after: Duration) -> Arc<Self> {
+    /// Nobody is suspended. `pods` are those whose calls come here.
+    pub(crate) fn new(pods: Vec<Pod>, clock: Clock, stale_after: Duration) -> Arc<Self> {
         let nobody = Snapshot { taken: Instant::now(), by_account: BTreeMap::new() };
-        Arc::new(Self { pod, clock, stale_after, snapshot: RwLock::new(Arc::new(nobody)) })
+        Arc::new(Self { pods, clock, stale_after, snapshot: RwLock::new(Arc::new(nobody)) })
     }
 
     /// Whether mParticle is to stop for the account, and with the credentials that this body carries: a customer who
     /// comes back with a new key is not suspended again.
-    pub(crate) fn includes(&self, account: AccountId, body: &[u8]) -> bool {
+    pub(crate) fn includes(&self, pod: &Pod, account: AccountId, body: &[u8]) -> bool {
         let snapshot = self.snapshot();
-        let Some(suspended) = snapshot.by_account.get(&account) else { return false };
+        if snapshot.by_account.is_empty() {
+            return false;
+        }
+        let Some(suspended) = snapshot.by_account.get(&(pod.clone(), account)) else { return false };
         if snapshot.taken.elapsed() > self.stale_after {
             return false;
         }
         let (now_ms, account) = (self.clock.now_ms(), firehose::account(body));
-        let fingerprint = Fingerprint::of(&self.pod, &account);
+        let fingerprint = Fingerprint::of(pod, &account);
         suspended.iter().any(|each| each.key.fingerprint == fingerprint && each.holds(now_ms))
     }
 
@@ -79,9 +83,10 @@ impl Suspensions {
     }
 
     fn take(&self, listed: Vec<Suspension>) {
-        let mut by_account: BTreeMap<AccountId, Vec<Suspension>> = BTreeMap::new();
+        let mut by_account: BTreeMap<(Pod, AccountId), Vec<Suspension>> = BTreeMap::new();
         for suspension in listed.into_iter().filter(|each| each.key.account != AccountId::Unknown) {
-            by_account.entry(suspension.key.account).or_default().push(suspension);
+            let account = (suspension.key.pod.clone(), suspension.key.account);
+            by_account.entry(account).or_default().push(suspension);
         }
         let snapshot = Arc::new(Snapshot { taken: Instant::now(), by_account });
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
@@ -144,10 +149,11 @@ impl Refresher {
     }
 
     async fn ask(&self) -> Result<Vec<Suspension>, StoreError> {
-        let asking = self.store.suspended(&self.suspensions.pod);
+        let asking = try_join_all(self.suspensions.pods.iter().map(|pod| self.store.suspended(pod)));
         timeout(CALL_TIMEOUT, asking)
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())))
+            .map(|listed| listed.concat())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge; there are at most ten thousand")]

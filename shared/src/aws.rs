@@ -5,6 +5,8 @@
 //! relied on: connection limit, attempts and attempt limit are set here, and what implements a seam puts its own
 //! limit around each call.
 
+pub mod secret;
+
 use std::{error::Error, fmt::Write as _, time::Duration};
 
 pub use aws_config::SdkConfig;
@@ -87,6 +89,17 @@ pub fn s3_client(config: &SdkConfig, settings: &ClientSettings) -> aws_sdk_s3::C
         .retry_config(settings.retries())
         .force_path_style(config.endpoint_url().is_some());
     aws_sdk_s3::Client::from_conf(config.build())
+}
+
+/// A client for Secrets Manager.
+pub fn secretsmanager_client(
+    config: &SdkConfig,
+    settings: &ClientSettings,
+) -> aws_sdk_secretsmanager::Client {
+    let config = aws_sdk_secretsmanager::config::Builder::from(config)
+        .timeout_config(settings.timeouts())
+        .retry_config(settings.retries());
+    aws_sdk_secretsmanager::Client::from_conf(config.build())
 }
 
 /// Why a call gave no result.

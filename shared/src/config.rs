@@ -182,15 +182,23 @@ impl<'a> Settings<'a> {
         Some(text.into())
     }
 
-    /// Several secrets: a list in the file, or text with blanks, commas or line breaks between them.
-    pub fn secrets(&mut self, name: &'static str) -> Vec<SecretString> {
-        let Some((text, origin)) = self.secret_text(name) else { return Vec::new() };
-        let split = text.split(|c: char| c.is_whitespace() || c == ',').filter(|part| !part.is_empty());
-        let secrets: Vec<SecretString> = split.map(SecretString::from).collect();
-        if secrets.is_empty() {
-            self.wrong(name, &origin, "is given but holds nothing".into());
-        }
-        secrets
+    /// A value that need not be given, of a type with a check of its own, whose error says what would be right. A list
+    /// of the file reaches the check as text with blanks between its elements.
+    pub fn checked<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        self.check(name, check, str::to_owned)
+    }
+
+    /// The same for a secret, which is never shown; the check's error must hold nothing of it.
+    pub fn checked_secret<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        self.check(name, check, |_| lookup::REDACTED.to_owned())
     }
 
     /// A variable that is not ours, such as `RUST_LOG`.

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use penstock_ingress::IngressConfig;
+use penstock_ingress::{IngressConfig, config::TokensConfig, tokens::TokenList};
 use penstock_shared::{
     clock::Clock,
     partner,
@@ -154,12 +154,12 @@ async fn start_pipeline(
     let (listens, administers) = (listener.local_addr()?, admin.local_addr()?);
     let metrics = telemetry::install().context("cannot set up metrics")?;
     let mut ingress = IngressConfig::default();
-    ingress.auth.tokens = vec![SecretString::from(TOKEN)];
+    ingress.auth.tokens = TokensConfig::Given(TokenList::parse(TOKEN).context("a token")?);
     // An answer that comes too late makes the sender send again, and the items are delivered twice: right, but no demo.
     ingress.calls.answer_budget = ANSWER_TIME;
     ingress.packing.send_timeout = ANSWER_TIME;
     let worker = WorkerConfig { receive_wait: Duration::from_millis(500), ..WorkerConfig::default() };
-    let parts = Parts { partner, program, backends, clock, metrics };
+    let parts = Parts { partner, program, backends, secret: None, clock, metrics };
     let service = Service::new(parts, ingress, Some(listener.into()), Some(worker), Some(admin))?;
     let ledger = service.ledger.clone();
     Ok(Pipeline { service, url: format!("http://{listens}/").parse()?, admin: administers, ledger, queues })

@@ -218,5 +218,7 @@ fn tokens_are_never_shown() {
 fn the_first_of_the_ingress_tokens_is_sent() {
     let first = first_of(Some(&" , tok-a, tok-b".into())).unwrap();
     assert_eq!(first.expose_secret(), "tok-a");
+    assert_eq!(first_of(Some(&"\ntok-a\ntok-b".into())).unwrap().expose_secret(), "tok-a");
     assert!(first_of(Some(&"".into())).is_none());
+    assert!(first_of(Some(&"[\"tok-a\"]".into())).is_none());
 }

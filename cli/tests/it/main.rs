@@ -13,6 +13,7 @@ mod pipeline;
 mod process;
 mod send;
 mod simulate;
+mod tokens_e2e;
 mod verbs;
 
 use std::process::Command;

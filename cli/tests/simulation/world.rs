@@ -306,6 +306,7 @@ impl World {
                 spill: self.spill.clone(),
                 subscriptions: Some(self.store.clone()),
                 partner: PartnerAnswers::from(&*self.toml),
+                secret: None,
                 clock: self.clock,
                 seed: self.seed(),
                 metrics: IngressMetrics::new(),

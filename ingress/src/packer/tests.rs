@@ -131,7 +131,8 @@ impl Bench {
         });
         let spill = Arc::new(MemorySpill::default());
         let metrics = Arc::new(IngressMetrics::new());
-        let outlet = Outlet::new(queue.clone(), None, &config, metrics.clone(), Health::new(true));
+        let health = Health::new(crate::auth::Access::open());
+        let outlet = Outlet::new(queue.clone(), None, &config, metrics.clone(), health);
         let sender = Sender::new(outlet, spill.clone(), config.level, metrics, Stored::default());
         let (handle, packer) = new(config, sender);
         let mut tasks = JoinSet::new();

@@ -27,7 +27,7 @@ fn body(account: i64, key: &str) -> Vec<u8> {
 impl Bench {
     fn start() -> Self {
         let (store, clock) = (Arc::new(StoreModel::new(1)), Clock::starting_at(BEGUN_MS));
-        let suspensions = Suspensions::new(pod(), clock, STALE_AFTER);
+        let suspensions = Suspensions::new(vec![pod()], clock, STALE_AFTER);
         let config = SuspensionConfig { refresh_every: EVERY, stale_after: STALE_AFTER };
         let metrics = Arc::new(IngressMetrics::new());
         let refresher = Refresher::new(store.clone(), suspensions.clone(), config, metrics);
@@ -45,7 +45,7 @@ impl Bench {
     }
 
     fn includes(&self, account: i64, key: &str) -> bool {
-        self.suspensions.includes(AccountId::from(account), &body(account, key))
+        self.suspensions.includes(&pod(), AccountId::from(account), &body(account, key))
     }
 }
 

@@ -56,7 +56,7 @@ async fn who_opted_out_gets_an_image_and_no_cookie() {
 #[tokio::test]
 async fn the_pixel_needs_no_token_and_disturbs_no_message_to_its_path() {
     let mut config = config();
-    config.auth.tokens.clear();
+    config.auth.tokens = penstock_ingress::config::TokensConfig::Nowhere;
     let without_tokens = Running::start_with(config).await;
     let pixel = format!("/cookie-sync?redirect={REDIRECT}");
     assert_eq!(without_tokens.call(&format!("HEAD {pixel}"), &[], b"").await.status, 302);

@@ -52,7 +52,12 @@ async fn drive(into: Situation) -> Exit {
         Situation::Stored => Exit::message(Running::start().await).await,
         Situation::Noop => Exit::of(Running::start().await, &[TOKEN], NOOP).await,
         Situation::Registration => Exit::of(Running::start().await, &[], REGISTRATION).await,
-        Situation::TokensMissing => Exit::message(with(|config| config.auth.tokens.clear()).await).await,
+        Situation::TokensMissing => {
+            Exit::message(
+                with(|config| config.auth.tokens = penstock_ingress::config::TokensConfig::Nowhere).await,
+            )
+            .await
+        }
         Situation::TokenWrong => {
             Exit::of(Running::start().await, &[("authorization", "Token wrong")], EVENTS).await
         }

@@ -117,6 +117,7 @@ impl Running {
             spill: spill.clone(),
             partner,
             subscriptions,
+            secret: None,
             clock,
             seed: 1,
             metrics,

@@ -19,4 +19,5 @@ mod sites;
 mod stopping;
 mod suspension;
 mod tls;
+mod tokens;
 mod transport;

@@ -8,7 +8,7 @@ use super::{
     variable_name,
 };
 
-const REDACTED: &str = "[redacted]";
+pub(super) const REDACTED: &str = "[redacted]";
 
 pub(super) struct Found {
     pub(super) text: String,
@@ -69,6 +69,28 @@ impl Settings<'_> {
             None => self.wrong(name, &origin, format!("is {}; write {want}", quoted(&text))),
         }
         value
+    }
+
+    pub(super) fn check<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+        show: impl FnOnce(&str) -> String,
+    ) -> Option<T> {
+        let Some(Found { text, origin }) = self.find(name) else {
+            self.keep(name, String::new(), Origin::Default);
+            return None;
+        };
+        match check(&text) {
+            Ok(value) => {
+                self.keep(name, show(&text), origin);
+                Some(value)
+            }
+            Err(error) => {
+                self.wrong(name, &origin, format!("is wrong: {error}"));
+                None
+            }
+        }
     }
 
     pub(super) fn whole(

@@ -6,6 +6,10 @@ fn variables(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> 
     move |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
 }
 
+fn listed(text: &str) -> Result<Vec<String>, &'static str> {
+    Ok(text.split(' ').map(str::to_owned).collect())
+}
+
 fn names(pairs: &[(&str, &str)]) -> Vec<String> {
     pairs.iter().map(|(name, _)| (*name).to_owned()).collect()
 }
@@ -86,16 +90,20 @@ fn an_unread_variable_of_ours_is_a_warning_and_others_are_not() {
 fn trap_98_a_secret_is_never_shown() {
     let lookup = variables(&[("PENSTOCK_TOKENS", "sesame, open"), ("PENSTOCK_KEY", " ")]);
     let mut settings = Settings::new(Sources { variable: Some(&lookup), ..Sources::default() });
-    let tokens = settings.secrets("tokens");
-    assert_eq!(tokens.iter().map(|t| t.expose_secret()).collect::<Vec<_>>(), ["sesame", "open"]);
+    assert_eq!(settings.checked_secret("tokens", listed).unwrap(), ["sesame,", "open"]);
     assert!(!format!("{settings:?}").contains("sesame"));
     assert!(settings.secret("key").is_none());
     let report = settings.finish().unwrap_err();
     assert_eq!(report.to_string(), "PENSTOCK_KEY: key is given but holds nothing");
 
     let mut settings = Settings::new(Sources { variable: Some(&lookup), ..Sources::default() });
-    settings.secrets("tokens");
+    settings.checked_secret("tokens", listed);
     assert_eq!(settings.finish().unwrap().to_string(), "tokens = [redacted]  # PENSTOCK_TOKENS\n");
+
+    let mut settings = Settings::new(Sources { variable: Some(&lookup), ..Sources::default() });
+    assert!(settings.checked_secret("tokens", |_| Err::<(), _>("no list")).is_none());
+    let report = settings.finish().unwrap_err();
+    assert_eq!(report.to_string(), "PENSTOCK_TOKENS: tokens is wrong: no list");
 }
 
 #[test]
@@ -111,10 +119,12 @@ fn a_secret_is_read_from_the_file_its_variable_names() {
 }
 
 #[test]
-fn a_list_of_secrets_stands_in_the_file_as_a_list() {
-    let file = "tokens = [\"a\", \"b\"]";
+fn a_list_of_the_file_reaches_its_check_with_blanks_between() {
+    let file = "names = [\"a\", \"b=/c\"]";
     let mut settings = Settings::new(Sources { file: Some(("p.toml", file)), ..Sources::default() });
-    assert_eq!(settings.secrets("tokens").len(), 2);
+    assert_eq!(settings.checked("names", listed).unwrap(), ["a", "b=/c"]);
+    assert_eq!(settings.checked("others", listed), None);
+    assert_eq!(settings.finish().unwrap().to_string(), "names = a b=/c  # p.toml:1\nothers =   # default\n");
 }
 
 #[test]

@@ -41,6 +41,10 @@ pub struct IngressMetrics {
     pub suspended_accounts: Gauge,
     /// `ingress_suspension_age_seconds`.
     pub suspension_age: Gauge,
+    /// `ingress_tokens`.
+    pub tokens: Gauge,
+    /// `ingress_token_reloads_total` by result.
+    pub token_reloads: Family<Counter>,
 }
 
 impl IngressMetrics {
@@ -64,6 +68,8 @@ impl IngressMetrics {
             cookie_syncs: table::INGRESS_COOKIE_SYNCS.counters(),
             suspended_accounts: table::INGRESS_SUSPENDED_ACCOUNTS.gauge(),
             suspension_age: table::INGRESS_SUSPENSION_AGE.gauge(),
+            tokens: table::INGRESS_TOKENS.gauge(),
+            token_reloads: table::INGRESS_TOKEN_RELOADS.counters(),
         }
     }
 }

@@ -55,6 +55,7 @@ const COOKIE_SYNC: Label = Label {
         "other",
     ],
 };
+const RELOAD: Label = Label { name: "result", words: &["changed", "unchanged", "failed"] };
 const OUTCOME: Label =
     Label { name: "outcome", words: &["delivered", "filtered", "requeued", "dead_lettered", "lapsed"] };
 const STATUS_CLASS: Label =
@@ -215,6 +216,18 @@ pub(super) const INGRESS_SUSPENSION_AGE: &Metric = &Metric {
     kind: Kind::Gauge,
     labels: &[],
 };
+pub(super) const INGRESS_TOKENS: &Metric = &Metric {
+    name: "ingress_tokens",
+    help: "Tokens that are valid now, of all pods; without any, data is answered 503.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+pub(super) const INGRESS_TOKEN_RELOADS: &Metric = &Metric {
+    name: "ingress_token_reloads_total",
+    help: "Readings of the tokens' file or secret, by result; after a failed one the tokens known before stay valid.",
+    kind: Kind::Counter,
+    labels: &[RELOAD],
+};
 pub(super) const WORKER_ITEMS_RECEIVED: &Metric = &Metric {
     name: "worker_items_received_total",
     help: "Items taken from the queues.",
@@ -338,6 +351,8 @@ pub const METRICS: &[&Metric] = &[
     INGRESS_COOKIE_SYNCS,
     INGRESS_SUSPENDED_ACCOUNTS,
     INGRESS_SUSPENSION_AGE,
+    INGRESS_TOKENS,
+    INGRESS_TOKEN_RELOADS,
     WORKER_ITEMS_RECEIVED,
     WORKER_ITEMS,
     WORKER_ITEMS_IN_FLIGHT,

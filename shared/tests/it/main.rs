@@ -7,6 +7,7 @@ mod aws;
 mod durability;
 mod mutations;
 mod queue_contract;
+mod secret;
 mod spill_contract;
 mod sqs_faults;
 mod subscription_contract;

@@ -22,7 +22,7 @@ impl Two {
             })
         };
         let (main, second) = (queue(main), queue(second));
-        let (metrics, health) = (Arc::new(IngressMetrics::new()), Health::new(true));
+        let (metrics, health) = (Arc::new(IngressMetrics::new()), Health::new(crate::auth::Access::open()));
         let outlet = Outlet::new(main.clone(), Some(second.clone()), &CONFIG, metrics, health);
         Self { main, second, outlet }
     }

@@ -1,4 +1,4 @@
-//! An emulator of SQS, DynamoDB and S3 (moto, a Python package) that the test run starts itself.
+//! An emulator of SQS, DynamoDB, S3 and Secrets Manager (moto, a Python package) that the test run starts itself.
 //!
 //! Nothing needs to be installed beforehand but Python 3: where moto is missing, or of another version than
 //! [`MOTO_VERSION`], the first test to ask installs it into a virtual environment under the build's target folder.
@@ -159,6 +159,34 @@ impl Emulator {
     pub fn create_bucket(&self, name: &str) -> anyhow::Result<()> {
         let path = format!("/{name}");
         let call = http::Call { service: "s3", method: "PUT", path: &path, ..http::Call::default() };
+        http::call(self.port, &call).map(drop)
+    }
+
+    /// Creates a secret.
+    ///
+    /// # Errors
+    /// When the emulator refuses.
+    pub fn create_secret(&self, name: &str, content: &str) -> anyhow::Result<()> {
+        self.call_secrets("CreateSecret", &json!({ "Name": name, "SecretString": content }))
+    }
+
+    /// Gives a secret a new version with these stages: `AWSCURRENT` makes the one before it `AWSPREVIOUS`.
+    ///
+    /// # Errors
+    /// When the emulator refuses.
+    pub fn put_secret(&self, name: &str, content: &str, stages: &[&str]) -> anyhow::Result<()> {
+        // A token of its own each time, as the SDK makes one: it becomes the version's id.
+        let token = format!("{:0>32}", self.unique("version"));
+        let body = json!({
+            "SecretId": name, "SecretString": content, "VersionStages": stages, "ClientRequestToken": token,
+        });
+        self.call_secrets("PutSecretValue", &body)
+    }
+
+    fn call_secrets(&self, operation: &str, body: &Value) -> anyhow::Result<()> {
+        let target = format!("secretsmanager.{operation}");
+        let call =
+            http::Call { service: "secretsmanager", target: Some(&target), body, ..http::Call::default() };
         http::call(self.port, &call).map(drop)
     }
 }
