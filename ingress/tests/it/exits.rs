@@ -148,7 +148,10 @@ async fn every_row_of_the_table_is_reached_with_its_status_and_what_it_keeps() {
         let counted = format!("status=\"{}\"}} ", answer.status);
         let requests = running.metrics.render();
         let requests = requests.lines().filter(|line| line.starts_with("ingress_requests_total"));
-        assert!(requests.filter(|line| line.contains(&counted)).any(|line| !line.ends_with(" 0")));
+        assert!(
+            requests.filter(|line| line.contains(&counted)).any(|line| !line.ends_with(" 0")),
+            "{situation:?}"
+        );
 
         running.main.set(Fault::None);
         running.dead.set(Fault::None);

@@ -55,15 +55,15 @@ impl Case {
             assert_eq!((answer.status, answer.code().as_str()), (400, "encoding"), "{:?}", self.mutant);
             return None;
         };
-        if judge(&seen).is_none() {
+        let Some(kind) = judge(&seen) else {
             assert_eq!(answer.status, 400, "{answer:?} for {:?}", self.mutant);
             let word = answer.code();
             assert!(Unreadable::all().iter().any(|reason| reason.word() == word), "{word}");
             return None;
-        }
+        };
         assert_eq!(answer.status, 200, "{answer:?} for {:?}", self.mutant);
-        let kind = answer.json()["type"].as_str().unwrap().replace("_response", "_request");
-        assert_eq!(Some(kind.as_str()), judge(&seen), "{:?}", self.mutant);
+        let response = answer.json()["type"].as_str().unwrap().replace("_response", "_request");
+        assert_eq!(response, kind, "{:?}", self.mutant);
         let request = read(&Bytes::from(seen.clone())).unwrap();
         (!request.items.is_empty()).then_some(seen)
     }
