@@ -27,7 +27,7 @@ pub(crate) use self::{
     line::{Line, Turn},
     reply::Reply,
     schedule::{Schedule, constant, poisson},
-    tally::LoadReport,
+    tally::{LoadReport, Percentiles},
 };
 
 /// Threads that share one tally: few enough never to wait for it, many enough to keep memory small.
