@@ -83,6 +83,11 @@ enum Verb {
 
 #[derive(Debug, Subcommand)]
 enum Simulate {
+    /// mParticle: sends what it sends, at its rates, and treats the answers as it does.
+    #[command(
+        after_help = "Example:\n  penstock simulate mparticle --url http://127.0.0.1:8080/ --token secret --rate 2000 --seconds 60"
+    )]
+    Mparticle(Box<simulate::mparticle::MparticleArgs>),
     /// A partner's API that misbehaves on request and keeps a record.
     Partner(simulate::partner::PartnerArgs),
 }
@@ -108,7 +113,12 @@ async fn run(verb: Verb) -> Result<ExitStatus, anyhow::Error> {
         Verb::Preview(args) => Box::pin(preview::run(args)).await,
         Verb::Send(args) => Box::pin(send::run(args)).await,
         Verb::DeadLetters(args) => Box::pin(dead_letters::run(args)).await,
-        Verb::Simulate(Simulate::Partner(args)) => Box::pin(simulate_partner(args)).await,
+        Verb::Simulate(Simulate::Mparticle(args)) => {
+            Box::pin(until_interrupted(|stop| simulate::mparticle::run(*args, stop))).await
+        }
+        Verb::Simulate(Simulate::Partner(args)) => {
+            Box::pin(until_interrupted(|stop| simulate::partner::run(args, stop))).await
+        }
         Verb::Bench(bench) => Box::pin(bench::run(bench)).await,
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "penstock", &mut std::io::stdout());
@@ -117,7 +127,11 @@ async fn run(verb: Verb) -> Result<ExitStatus, anyhow::Error> {
     }
 }
 
-async fn simulate_partner(args: simulate::partner::PartnerArgs) -> Result<ExitStatus, anyhow::Error> {
+/// Runs what ends when it is told to stop, and tells it so on the first Ctrl-C.
+async fn until_interrupted<F>(run: impl FnOnce(CancellationToken) -> F) -> Result<ExitStatus, anyhow::Error>
+where
+    F: Future<Output = Result<ExitStatus, anyhow::Error>>,
+{
     let stop = CancellationToken::new();
     let interrupted = async {
         // Without a handler for the signal it ends the process at once, which is as good.
@@ -128,7 +142,7 @@ async fn simulate_partner(args: simulate::partner::PartnerArgs) -> Result<ExitSt
     };
     tokio::select! {
         biased;
-        ended = simulate::partner::run(args, stop.clone()) => ended,
+        ended = run(stop.clone()) => ended,
         never = interrupted => never,
     }
 }

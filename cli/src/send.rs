@@ -95,7 +95,7 @@ fn status(all: &[Sent]) -> ExitStatus {
     }
 }
 
-fn first_of(tokens: Option<&SecretString>) -> Option<SecretString> {
+pub(crate) fn first_of(tokens: Option<&SecretString>) -> Option<SecretString> {
     let first = tokens?
         .expose_secret()
         .split(|c: char| c.is_whitespace() || c == ',')

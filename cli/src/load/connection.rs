@@ -6,11 +6,16 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     Failure,
     reply::{Head, Reply},
 };
 
+/// A connection that was idle for longer is looked at before it is used: the server may have closed it, and a request
+/// written into it would be one that failed.
+const IDLE_UNSEEN_MAX: Duration = Duration::from_secs(1);
 /// First size of the buffer for answers.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -19,18 +24,23 @@ const READ_BYTES: usize = 4 * 1024;
 pub(crate) struct Target {
     address: SocketAddr,
     /// Everything of the request before the digits of its length.
-    head: Vec<u8>,
+    signed: Vec<u8>,
+    /// The same without the authorization.
+    unsigned: Vec<u8>,
 }
 
 impl Target {
     /// POST to that path of a server without TLS. `authorization` is the whole value of the header.
     pub(crate) fn new(address: SocketAddr, host: &str, path: &str, authorization: Option<&str>) -> Self {
-        let authorization =
-            authorization.map_or_else(String::new, |value| format!("authorization: {value}\r\n"));
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{authorization}content-length: "
-        );
-        Self { address, head: head.into_bytes() }
+        let head = |authorization: &str| {
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{authorization}content-length: "
+            )
+            .into_bytes()
+        };
+        let signed = authorization.map(|value| head(&format!("authorization: {value}\r\n")));
+        let unsigned = head("");
+        Self { address, signed: signed.unwrap_or_else(|| unsigned.clone()), unsigned }
     }
 }
 
@@ -39,26 +49,30 @@ pub(super) struct Connection<'a> {
     target: &'a Target,
     timeout: Duration,
     stream: Option<TcpStream>,
+    /// When it was last of use.
+    used: Instant,
     buffer: Vec<u8>,
 }
 
 impl<'a> Connection<'a> {
     pub(super) fn new(target: &'a Target, timeout: Duration) -> Self {
-        Self { target, timeout, stream: None, buffer: vec![0; READ_BYTES] }
+        Self { target, timeout, stream: None, used: Instant::now(), buffer: vec![0; READ_BYTES] }
     }
 
-    /// Sends a body and reads the answer. A connection that failed is not used again.
-    pub(super) fn exchange(&mut self, body: &[u8]) -> Result<Reply<'_>, Failure> {
-        let mut stream = match self.stream.take() {
+    /// Sends a body, `signed` with the authorization, and reads the answer. A connection that failed is not used again.
+    pub(super) fn exchange(&mut self, body: &[u8], signed: bool) -> Result<Reply<'_>, Failure> {
+        let idle = self.used.elapsed() > IDLE_UNSEEN_MAX;
+        let mut stream = match self.stream.take().filter(|stream| !idle || is_open(stream)) {
             Some(stream) => stream,
             None => self.connect().map_err(|_| Failure::Connect)?,
         };
         let length = format!("{}\r\n\r\n", body.len());
-        write(&mut stream, &mut [&self.target.head, length.as_bytes(), body])
-            .map_err(|error| failure(&error))?;
+        let target_head = if signed { &self.target.signed } else { &self.target.unsigned };
+        write(&mut stream, &mut [target_head, length.as_bytes(), body]).map_err(|error| failure(&error))?;
         let head = read(&mut stream, &mut self.buffer)?;
         if head.stays {
             self.stream = Some(stream);
+            self.used = Instant::now();
         }
         let body = &self.buffer[head.length..head.length + head.body_length];
         Ok(Reply { status: head.status, body })
@@ -71,6 +85,14 @@ impl<'a> Connection<'a> {
         stream.set_write_timeout(Some(self.timeout))?;
         Ok(stream)
     }
+}
+
+/// Whether the other side has neither closed the connection nor said anything unasked.
+fn is_open(stream: &TcpStream) -> bool {
+    let silent = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
+    stream.set_nonblocking(true).is_ok()
+        && stream.peek(&mut [0]).is_err_and(silent)
+        && stream.set_nonblocking(false).is_ok()
 }
 
 /// Writes all parts, in one call when the socket takes them.

@@ -27,7 +27,7 @@ pub(crate) use self::{
     line::{Line, Turn},
     reply::Reply,
     schedule::{Schedule, constant, poisson},
-    tally::LoadReport,
+    tally::{LoadReport, Percentiles},
 };
 
 /// Threads that share one tally: few enough never to wait for it, many enough to keep memory small.
@@ -41,6 +41,19 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) trait Traffic: Sync {
     /// The body of a turn; `scratch` is empty, and a place to make it in.
     fn body<'a>(&'a self, turn: u64, scratch: &'a mut Vec<u8>) -> &'a [u8];
+
+    /// Asked first, when a turn's time has come: whether anything is sent in it. A turn in which nothing is sent ends
+    /// here, and is counted nowhere.
+    fn begin(&self, turn: u64, line: &Line) -> bool {
+        _ = (turn, line);
+        true
+    }
+
+    /// Whether the target's authorization goes with the body of a turn.
+    fn is_signed(&self, turn: u64) -> bool {
+        _ = turn;
+        true
+    }
 
     /// How a turn ended. May put further turns into the line, such as the same one again.
     fn ended(&self, turn: u64, ending: &Ending<'_>, line: &Line) {
@@ -149,8 +162,13 @@ fn send(plan: &Plan, line: &Line, traffic: &dyn Traffic, tally: &Mutex<Tally>) {
     while let Some(Turn { at, number }) = turn {
         line.sleep_until(at);
         let started = line.now();
+        if !traffic.begin(number, line) {
+            turn = line.take_next();
+            continue;
+        }
         scratch.clear();
-        let outcome = connection.exchange(traffic.body(number, &mut scratch));
+        let signed = traffic.is_signed(number);
+        let outcome = connection.exchange(traffic.body(number, &mut scratch), signed);
         let ended = line.now();
         tally.lock().unwrap_or_else(PoisonError::into_inner).note(
             at,

@@ -212,3 +212,26 @@ fn a_head_is_read_once_it_is_whole() {
         assert!(Head::read(bad.as_bytes()).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_turn_that_is_left_out_is_neither_sent_nor_counted() {
+    #[derive(Default)]
+    struct Odd(Numbers);
+    impl Traffic for Odd {
+        fn begin(&self, turn: u64, _: &Line) -> bool {
+            turn % 2 == 1
+        }
+        fn body<'a>(&'a self, turn: u64, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+            self.0.body(turn, scratch)
+        }
+        fn ended(&self, turn: u64, ending: &Ending<'_>, line: &Line) {
+            self.0.ended(turn, ending, line);
+        }
+    }
+    let (line, odd) = (Line::new(at_once(9), PATIENCE), Odd::default());
+    let report = run(&plan(serve(ok), 2), &line, &odd).unwrap();
+    assert_eq!((report.sent, report.taken), (4, 4));
+    let mut seen = odd.0.seen.into_inner().unwrap();
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 3, 5, 7]);
+}

@@ -13,6 +13,7 @@ mod pipeline;
 mod process;
 mod send;
 mod simulate;
+mod simulate_mparticle;
 mod tokens_e2e;
 mod verbs;
 
