@@ -67,6 +67,9 @@ pub(crate) fn sandbox() -> PartnerAnswers {
     PartnerAnswers::from(&partner::load(&file).unwrap())
 }
 
+/// A main queue, and one for when it browns out.
+pub(crate) type MainAndFallback = (Arc<dyn Queue>, Option<Arc<dyn Queue>>);
+
 /// What an ingress is started with.
 pub(crate) struct Setup {
     pub(crate) config: IngressConfig,
@@ -74,7 +77,7 @@ pub(crate) struct Setup {
     /// A second embedded queue beside the main one.
     pub(crate) with_fallback: bool,
     /// In place of the embedded main queue and its fallback.
-    pub(crate) queues: Option<(Arc<dyn Queue>, Option<Arc<dyn Queue>>)>,
+    pub(crate) queues: Option<MainAndFallback>,
     /// Knows which accounts are suspended.
     pub(crate) subscriptions: Option<Arc<dyn SubscriptionStore>>,
 }
