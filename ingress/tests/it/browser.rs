@@ -1,12 +1,13 @@
-//! The cookie sync as a browser does it: redirects, cookies between sites, images.
+//! The cookie sync as a browser does it: redirects, cookies between sites, images, over the ingress' own TLS.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
+use penstock_ingress::tls::{PairFiles, TlsConfig};
 use penstock_testkit::{Browser, browser};
 
 use crate::{
-    harness::Running,
-    sites::{ELSEWHERE, MPARTICLE, OPT_OUT, SHOP, Sites},
+    harness::{Running, config},
+    sites::{ELSEWHERE, MPARTICLE, OPT_OUT, PARTNER, SHOP, Sites},
 };
 
 /// A browser, and the sites of this test.
@@ -14,14 +15,22 @@ struct Visitor {
     browser: &'static Browser,
     running: Running,
     sites: Sites,
+    _certificate: tempfile::TempDir,
 }
 
 impl Visitor {
     async fn new() -> Self {
         let browser = tokio::task::spawn_blocking(browser).await.unwrap();
-        let running = Running::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed([PARTNER.to_owned()]).unwrap();
+        let files = PairFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        std::fs::write(&files.cert, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        let mut config = config();
+        config.tls = Some(TlsConfig { files, listen: None, reload_every: Duration::from_mins(1) });
+        let running = Running::start_with(config).await;
         let sites = Sites::start(running.address).await;
-        Self { browser, running, sites }
+        Self { browser, running, sites, _certificate: folder }
     }
 
     async fn visit(&self, profile: &Path, url: &str) -> String {

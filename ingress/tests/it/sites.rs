@@ -1,6 +1,5 @@
 //! The other parties of a cookie sync, over TLS: a customer's page with the steps of mParticle's Web SDK (protocol.md 6),
-//! mParticle's sync host, the partner's opt-out page, and the partner's sync host, which is the ingress under test behind
-//! something that ends TLS.
+//! mParticle's sync host, and the partner's opt-out page. The partner's sync host is the ingress under test.
 
 use std::{
     net::SocketAddr,
@@ -13,7 +12,6 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -56,15 +54,13 @@ pub(crate) struct Sites {
 type Calls = Arc<Mutex<Vec<String>>>;
 
 impl Sites {
-    /// Starts the servers; the partner's sync host leads to `ingress`.
+    /// Starts the servers; the partner's sync host is `ingress`, which speaks TLS.
     pub(crate) async fn start(ingress: SocketAddr) -> Self {
         let (acceptor, calls, mut tasks) = (acceptor(), Calls::default(), JoinSet::new());
-        let (ours, partners) = (listener().await, listener().await);
-        let ports = (ours.local_addr().unwrap().port(), partners.local_addr().unwrap().port());
-        let seen = calls.clone();
-        tasks.spawn(accept(ours, acceptor.clone(), move |stream| play(stream, seen.clone())));
-        tasks.spawn(accept(partners, acceptor, move |stream| lead(stream, ingress)));
-        Self { ours: ports.0, partners: ports.1, calls, _tasks: tasks }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = listener.local_addr().unwrap().port();
+        tasks.spawn(accept(listener, acceptor, calls.clone()));
+        Self { ours, partners: ingress.port(), calls, _tasks: tasks }
     }
 
     /// Every name there is, with its port.
@@ -81,12 +77,8 @@ impl Sites {
     }
 }
 
-async fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.unwrap()
-}
-
 fn acceptor() -> TlsAcceptor {
-    let names = [SHOP, MPARTICLE, PARTNER, OPT_OUT, ELSEWHERE].map(str::to_owned);
+    let names = [SHOP, MPARTICLE, OPT_OUT, ELSEWHERE].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = rustls_pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -99,28 +91,18 @@ fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn accept<F: Future<Output = ()> + Send + 'static>(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    serve: impl Fn(TlsStream<TcpStream>) -> F + Clone + Send + 'static,
-) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, calls: Calls) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (acceptor, serve) = (acceptor.clone(), serve.clone());
+        let (acceptor, calls) = (acceptor.clone(), calls.clone());
         connections.spawn(async move {
             // Browsers open connections that they do not use.
             if let Ok(stream) = acceptor.accept(stream).await {
-                serve(stream).await;
+                play(stream, calls).await;
             }
         });
     }
-}
-
-/// Ends TLS in front of the ingress.
-async fn lead(mut stream: TlsStream<TcpStream>, ingress: SocketAddr) {
-    let mut behind = TcpStream::connect(ingress).await.unwrap();
-    copy_bidirectional(&mut stream, &mut behind).await.ok();
 }
 
 async fn play(stream: TlsStream<TcpStream>, calls: Calls) {
