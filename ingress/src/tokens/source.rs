@@ -65,7 +65,8 @@ impl TokenSource {
             Self::Nowhere => TokenList::default(),
             Self::Given(list) => list.clone(),
             Self::File(path) => read_file(path).await?,
-            Self::Secret(secret) => return read_secret(secret).await,
+            // A call of the SDK is a future of many kilobytes, and rare.
+            Self::Secret(secret) => return Box::pin(read_secret(secret)).await,
         };
         Ok(Found { list, left_out: 0 })
     }
