@@ -74,7 +74,7 @@ async fn what_mparticle_was_told_is_taken_is_delivered_or_accounted_for() {
     eventually("an outcome for every item", async || {
         let ended = service.metric("worker_items_total", "outcome=\"delivered\"").await
             + service.metric("worker_items_total", "outcome=\"filtered\"").await
-            + service.metric("worker_items_total", "outcome=\"rejected\"").await;
+            + service.metric("worker_items_total", "outcome=\"dead_lettered\"").await;
         if ended == expected { Ok(()) } else { Err(format!("{ended} of {expected}")) }
     })
     .await;
