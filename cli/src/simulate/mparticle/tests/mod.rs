@@ -60,7 +60,7 @@ fn count(report: &Value, path: &str) -> u64 {
 
 #[tokio::test]
 async fn everything_is_taken_recorded_and_counted() {
-    let server = Server::start(|call| good(call)).await;
+    let server = Server::start(good).await;
     let mix = "events=10,profile=5,membership=10,subscription=5,dsr=5,registration=5,noop-events=5,noop-membership=5";
     let ran = simulate(&server, &["--rate", "400", "--seconds", "1", "--mix", mix]).await;
     assert_eq!(ran.status, ExitStatus::Done, "{}", ran.report);
@@ -83,7 +83,7 @@ async fn everything_is_taken_recorded_and_counted() {
 
 #[tokio::test]
 async fn the_token_goes_with_everything_but_registration_requests() {
-    let server = Server::start(|call| good(call)).await;
+    let server = Server::start(good).await;
     simulate(&server, &["--rate", "200", "--seconds", "0.5", "--mix", "events=1,registration=1"]).await;
     let calls = server.calls();
     let kinds: BTreeSet<String> = calls.iter().map(script::Call::kind).collect();
@@ -226,7 +226,7 @@ async fn a_server_that_never_answers_is_given_up_in_time() {
 
 #[tokio::test]
 async fn a_burst_brings_all_members_once_the_subscription_is_answered() {
-    let server = Server::start(|call| good(call)).await;
+    let server = Server::start(good).await;
     let burst =
         ["--burst", "connect:0.1:1005", "--bulk", "10", "--rate", "1", "--seconds", "0.2", "--mix", "dsr=1"];
     let ran = simulate(&server, &burst).await;
