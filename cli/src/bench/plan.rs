@@ -82,8 +82,8 @@ impl Run {
         bare_us: Option<f64>,
     ) -> Result<Row, anyhow::Error> {
         let Label { subject, mode, rate_per_second, body_bytes } = label;
-        let mode = mode.map_or("", Mode::title);
-        eprintln!("{} {mode}: {rate_per_second:.0}/s of {body_bytes} bytes", subject.title());
+        let mode = mode.map_or_else(String::new, |mode| format!(", {} mode", mode.title()));
+        eprintln!("{}{mode}: {rate_per_second:.0}/s of {body_bytes} bytes", subject.title());
         let pace = self.arrivals(rate_per_second, 1.0);
         let measured = measure(running, bodies, pace, self.options.connections).await?;
         Ok(Row::new(label, measured, bare_us))

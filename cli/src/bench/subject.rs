@@ -72,7 +72,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// For the table.
+    /// The setting's word for it, and the table's.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Latency => "latency",
@@ -81,11 +81,7 @@ impl Mode {
     }
 
     fn setting(self) -> (&'static str, String) {
-        let linger_ms = match self {
-            Self::Latency => "5",
-            Self::Thrift => "25",
-        };
-        ("PENSTOCK_INGRESS_LINGER_MAX_MS", linger_ms.to_owned())
+        ("PENSTOCK_INGRESS_MODE", self.title().to_owned())
     }
 }
 
