@@ -13,6 +13,9 @@ mod subject;
 mod table;
 mod usage;
 
+use anyhow::Context as _;
+use penstock_shared::shutdown;
+
 use crate::exit::ExitStatus;
 
 /// Measure on this machine.
@@ -30,11 +33,13 @@ pub(crate) enum Bench {
 pub(crate) async fn run(bench: Bench) -> Result<ExitStatus, anyhow::Error> {
     match bench {
         Bench::Ingress(args) => {
+            let (shutdown, watch) = shutdown::signals().context("cannot catch stop signals")?;
             tokio::select! {
                 biased;
                 measured = Box::pin(ingress::run(args)) => measured,
                 // What was started is stopped as it is dropped.
-                _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Failed),
+                () = shutdown.stop.cancelled() => Ok(ExitStatus::Failed),
+                () = async { watch.await; std::future::pending().await } => Ok(ExitStatus::Failed),
             }
         }
         Bench::Serve(args) => serve::run(args).await,

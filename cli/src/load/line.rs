@@ -65,6 +65,11 @@ impl State {
         scheduled.into_iter().chain(later).min()
     }
 
+    /// Nothing is left, and nothing that is out can bring more.
+    fn is_over(&self, now: Duration) -> bool {
+        self.closed || (self.next_at(now).is_none() && self.out == 0)
+    }
+
     fn pop(&mut self, now: Duration) -> Option<Turn> {
         let at = self.next_at(now)?;
         if self.later.peek().is_some_and(|Reverse(turn)| turn.at <= at) {
@@ -161,11 +166,11 @@ impl Line {
         loop {
             let now = self.now();
             let next = if state.closed { None } else { state.next_at(now) };
-            let ended = state.closed || (next.is_none() && state.out == 0);
+            let over = state.is_over(now);
             match next {
                 Some(at) if at <= now + AHEAD => {
                     let turn = state.pop(now)?;
-                    if turn.at + self.late_max < now {
+                    if now.saturating_sub(turn.at) > self.late_max {
                         state.dropped += 1;
                         continue;
                     }
@@ -175,7 +180,7 @@ impl Line {
                     }
                     return Some(turn);
                 }
-                None if ended => {
+                None if over => {
                     self.lead.notify_all();
                     self.follow.notify_all();
                     return None;
@@ -212,5 +217,38 @@ impl Drop for CloseOnPanic<'_> {
         if std::thread::panicking() {
             self.0.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_not_over_while_a_turn_is_out_that_may_bring_others() {
+        let line = Line::new(Pace::Open(Box::new(std::iter::once(Duration::ZERO))), Duration::MAX);
+        let is_over = || line.lock().is_over(line.now());
+        assert!(line.take().is_some_and(|turn| turn.number == 0) && !is_over());
+        assert!(line.push(Turn { at: Duration::ZERO, number: 7 }));
+        assert!(line.take_next().is_some_and(|turn| turn.number == 7) && !is_over());
+        assert!(line.take_next().is_none() && is_over());
+        line.close();
+        assert!(!line.push(Turn { at: Duration::ZERO, number: 8 }));
+    }
+
+    #[test]
+    fn a_closed_loop_has_turns_until_its_time_is_over() {
+        let line = Line::new(Pace::Closed(Duration::from_secs(3_600)), Duration::ZERO);
+        for number in 0..3 {
+            assert!(line.take().is_some_and(|turn| turn.number == number && turn.at <= line.now()));
+        }
+        assert_eq!(Line::new(Pace::Closed(Duration::ZERO), Duration::ZERO).take(), None);
+    }
+
+    #[test]
+    fn a_turn_that_is_too_late_is_dropped_and_counted() {
+        let line = Line::new(Pace::Open(Box::new([Duration::ZERO; 3].into_iter())), Duration::ZERO);
+        assert_eq!(line.take(), None);
+        assert_eq!(line.dropped(), 3);
     }
 }
