@@ -1,20 +1,15 @@
 //! From the environment to a front that is ready: everything that can be done before the first message is done here,
 //! where Lambda allows ten seconds, and not in the first message's time.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use penstock_ingress::{Deps, Front, IngressConfig, Packing, PartnerAnswers};
+use penstock_ingress::{Deps, Front, IngressConfig, Packing, PartnerAnswers, config::TokensConfig};
 use penstock_shared::{
     aws,
     backends::{AwsCalls, AwsQueues},
     clock::Clock,
     config::{ConfigErrors, Effective, Settings, Sources},
-    partner::{self, LoadError, Partner},
+    partner::{self, Broken, LoadError, Partner, check_succession},
     queue::{Queue, meter::Meter},
     telemetry::{IngressMetrics, LogConfig, local_recorder, start_logs},
 };
@@ -22,7 +17,9 @@ use tokio::time::timeout;
 
 /// What differs from the defaults of `penstock ingress`; a variable wins over it. mParticle allows a function 200 ms,
 /// the platform's share included. No one else's message can come while one is answered, so waiting for company is vain.
-const DEFAULTS: &str = "[ingress]\nanswer_budget_ms = 150\nlinger_max_ms = 0\n";
+/// And there may be thousands of functions, each of which asks the store.
+const DEFAULTS: &str =
+    "[ingress]\nanswer_budget_ms = 150\nlinger_max_ms = 0\nsuspension_refresh_ms = 60000\n";
 /// Who is named when the defaults above are wrong.
 const DEFAULTS_NAME: &str = "the defaults of the function";
 /// Where partner.toml is looked for when no setting names it: in the function's own package, then in a layer.
@@ -52,10 +49,14 @@ pub(crate) enum Refused {
     NotInLambda(&'static str),
     #[error("the settings are wrong")]
     Settings(#[from] ConfigErrors),
-    #[error("no partner.toml: put it into the package, or into a layer as /opt/partner.toml, or set PENSTOCK_PARTNER")]
+    #[error(
+        "no partner.toml: put it into the package, or into a layer as /opt/partner.toml, or set PENSTOCK_PARTNER"
+    )]
     NoPartner,
     #[error(transparent)]
     Partner(#[from] LoadError),
+    #[error("partner.toml can't follow the one that mParticle has imported (PENSTOCK_REGISTRATION_BEFORE)")]
+    Succession(#[from] Broken),
 }
 
 impl Refused {
@@ -63,16 +64,18 @@ impl Refused {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotInLambda(_) => 69,
-            Self::Settings(_) | Self::NoPartner | Self::Partner(_) => 78,
+            Self::Settings(_) | Self::NoPartner | Self::Partner(_) | Self::Succession(_) => 78,
         }
     }
 }
 
 struct Configured {
-    partner: Option<String>,
+    partner: Option<PathBuf>,
+    registration_before: Option<PathBuf>,
     ingress: IngressConfig,
     queues: Option<AwsQueues>,
     calls: AwsCalls,
+    table: Option<String>,
     log: LogConfig,
 }
 
@@ -80,11 +83,18 @@ impl Configured {
     fn read(settings: &mut Settings<'_>) -> Self {
         // Nothing embedded: the disk of a function does not outlive it, nor do two of them share one.
         settings.choice("queue", "sqs", &[("sqs", ())]);
+        let keeps = settings.choice("store", "embedded", &[("embedded", false), ("dynamodb", true)]);
+        let table = settings.optional_text("dynamodb.table");
+        if keeps && table.is_none() {
+            settings.disagree("store = dynamodb needs dynamodb.table (PENSTOCK_DYNAMODB_TABLE)");
+        }
         Self {
-            partner: settings.optional_text("partner"),
+            partner: settings.optional_text("partner").map(PathBuf::from),
+            registration_before: settings.optional_text("registration_before").map(PathBuf::from),
             ingress: IngressConfig::read(settings),
             queues: AwsQueues::read(settings, true),
             calls: AwsCalls::read(settings),
+            table: table.filter(|_| keeps),
             log: LogConfig::read(settings),
         }
     }
@@ -99,32 +109,46 @@ pub(crate) async fn ready() -> Result<Ready, Refused> {
         return Err(Refused::NotInLambda(missing));
     }
     let (configured, effective) = settings()?;
-    let partner = load_partner(configured.partner)?;
+    let partner = load_partner(configured.partner, configured.registration_before)?;
     if let Err(error) = start_logs(&configured.log, false, false) {
         eprintln!("warning: logging did not start: {error}");
     }
     effective.log();
-    let clock = Clock::following_system();
+    let (deps, ingress) = deps(configured, &partner).await?;
+    let (front, mut packing) = Front::new(deps, &ingress);
+    packing.read_tokens().await;
+    tracing::info!(pod = %ingress.pod, partner = %partner.info.name, "the function takes messages");
+    Ok(Ready { front, packing })
+}
+
+/// Opens what the settings name.
+async fn deps(configured: Configured, partner: &Partner) -> Result<(Deps, IngressConfig), ConfigErrors> {
+    let Configured { ingress, queues, calls, table, .. } = configured;
     // Missing ones were told with the other mistakes.
-    let names = configured.queues.ok_or_else(|| ConfigErrors(Vec::new()))?;
-    let (sdk, meter) = (aws::sdk_config().await, Arc::<Meter>::default());
-    let queues = names.queues(&sdk, &configured.calls, ATTEMPTS_MAX, clock, &meter);
+    let names = queues.ok_or_else(|| ConfigErrors(Vec::new()))?;
+    let (sdk, clock) = (aws::sdk_config().await, Clock::following_system());
+    let meter = Arc::<Meter>::default();
+    let queues = names.queues(&sdk, &calls, ATTEMPTS_MAX, clock, &meter);
     warm_up(&*queues.main).await;
+    let secret = match &ingress.auth.tokens {
+        TokensConfig::Secret(name) => Some(calls.secret(&sdk, name)),
+        _ => None,
+    };
     // Nobody can ask a function for its metrics: these handles count nothing.
     let (_, metrics_handle) = local_recorder();
     let deps = Deps {
         queues,
-        spill: names.spill(&sdk, &configured.calls),
-        partner: PartnerAnswers::from(&partner),
+        spill: names.spill(&sdk, &calls),
+        subscriptions: table.map(|table| calls.subscriptions(&sdk, &table)),
+        partner: PartnerAnswers::from(partner),
+        secret,
         clock,
         seed: fastrand::u64(..),
         metrics: IngressMetrics::new(),
         metrics_handle,
         meter,
     };
-    let (front, packing) = Front::new(deps, &configured.ingress);
-    tracing::info!(pod = %configured.ingress.pod, partner = %partner.info.name, "the function takes messages");
-    Ok(Ready { front, packing })
+    Ok((deps, ingress))
 }
 
 fn settings() -> Result<(Configured, Effective), ConfigErrors> {
@@ -145,10 +169,13 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Expressions are the worker's: `penstock check` compiles them before the file is shipped.
-fn load_partner(given: Option<String>) -> Result<Partner, Refused> {
+fn load_partner(given: Option<PathBuf>, before: Option<PathBuf>) -> Result<Partner, Refused> {
     let usual = || PARTNER_FILES.map(PathBuf::from).into_iter().find(|path| path.exists());
-    let path = given.map(PathBuf::from).or_else(usual).ok_or(Refused::NoPartner)?;
-    Ok(partner::load(&path)?)
+    let partner = partner::load(&given.or_else(usual).ok_or(Refused::NoPartner)?)?;
+    if let Some(before) = before {
+        check_succession(&partner::load(&before)?.registration, &partner.registration)?;
+    }
+    Ok(partner)
 }
 
 /// Makes the connection that the first message would wait for otherwise: address, TLS, credentials.
@@ -181,8 +208,7 @@ mod tests {
             "PENSTOCK_INGRESS_ANSWER_BUDGET_MS" => Some("80".into()),
             _ => None,
         };
-        let without_budget =
-            |name: &str| given(name).filter(|_| name != "PENSTOCK_INGRESS_ANSWER_BUDGET_MS");
+        let without_budget = |name: &str| given(name).filter(|_| name != "PENSTOCK_INGRESS_ANSWER_BUDGET_MS");
         let configured = read(&without_budget).unwrap();
         assert_eq!(configured.ingress.calls.answer_budget, Duration::from_millis(150));
         assert_eq!(configured.ingress.packing.linger_max, Duration::ZERO);

@@ -1,0 +1,8 @@
+//! The function as Lambda runs it: its own process, under an emulator of Lambda, over an emulator of SQS.
+
+mod freezing;
+mod function;
+mod http;
+mod messages;
+mod standin;
+mod starting;
