@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use penstock_shared::queue::Queues;
@@ -46,7 +47,8 @@ impl Packing {
     /// # Cancel safety
     /// When dropped, they are read when it runs, if they can change.
     pub async fn read_tokens(&mut self) {
-        timeout(FIRST_TOKENS_WAIT, self.keeper.refresh()).await.ok();
+        let reading: BoxFuture<'_, ()> = Box::pin(self.keeper.refresh());
+        timeout(FIRST_TOKENS_WAIT, reading).await.ok();
     }
 
     /// Packs and sends, and keeps up the tokens and which accounts are suspended, until the front is dropped and everything accepted is sent.
@@ -61,11 +63,14 @@ impl Packing {
                 None => std::future::pending().await,
             }
         };
+        // Boxed, as what reads a secret is many calls deep.
+        let keeping: BoxFuture<'_, ()> = Box::pin(keeper.run(CancellationToken::new()));
+        // One of the two never ends.
+        let side = async { tokio::join!(refreshing, keeping) };
         tokio::select! {
             biased;
             () = packer.run() => {}
-            // One of the two never ends.
-            ((), ()) = async { tokio::join!(refreshing, keeper.run(CancellationToken::new())) } => {}
+            ((), ()) = side => {}
         }
     }
 }

@@ -1,7 +1,12 @@
 //! From the environment to a front that is ready: everything that can be done before the first message is done here,
 //! where Lambda allows ten seconds, and not in the first message's time.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use penstock_ingress::{Deps, Front, IngressConfig, Packing, PartnerAnswers, config::TokensConfig};
 use penstock_shared::{
@@ -109,7 +114,7 @@ pub(crate) async fn ready() -> Result<Ready, Refused> {
         return Err(Refused::NotInLambda(missing));
     }
     let (configured, effective) = settings()?;
-    let partner = load_partner(configured.partner, configured.registration_before)?;
+    let partner = load_partner(configured.partner.as_deref(), configured.registration_before.as_deref())?;
     if let Err(error) = start_logs(&configured.log, false, false) {
         eprintln!("warning: logging did not start: {error}");
     }
@@ -169,11 +174,11 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Expressions are the worker's: `penstock check` compiles them before the file is shipped.
-fn load_partner(given: Option<PathBuf>, before: Option<PathBuf>) -> Result<Partner, Refused> {
-    let usual = || PARTNER_FILES.map(PathBuf::from).into_iter().find(|path| path.exists());
-    let partner = partner::load(&given.or_else(usual).ok_or(Refused::NoPartner)?)?;
+fn load_partner(given: Option<&Path>, before: Option<&Path>) -> Result<Partner, Refused> {
+    let usual = || PARTNER_FILES.map(Path::new).into_iter().find(|path| path.exists());
+    let partner = partner::load(given.or_else(usual).ok_or(Refused::NoPartner)?)?;
     if let Some(before) = before {
-        check_succession(&partner::load(&before)?.registration, &partner.registration)?;
+        check_succession(&partner::load(before)?.registration, &partner.registration)?;
     }
     Ok(partner)
 }
