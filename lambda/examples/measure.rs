@@ -8,7 +8,7 @@
 //! ```
 
 #[path = "../tests/it/standin.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
+#[expect(dead_code, clippy::unwrap_used, reason = "it is written for tests, which use more of it")]
 mod standin;
 
 use std::{
