@@ -1,27 +1,21 @@
 //! The queue, the store and the spill that the settings ask for.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use penstock_shared::{
-    aws::{self, ClientSettings, SdkConfig, secret::StoredSecret},
+    aws::{self, secret::StoredSecret},
+    backends::{AwsCalls, AwsQueues},
     clock::Clock,
     config::Settings,
     database::{Database, DatabaseError},
     queue::{
         Queue, Queues,
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
-        gather::GatheredDeletes,
         meter::Meter,
-        sqs::{SqsQueue, SqsQueueConfig},
     },
-    spill::{Spill, folder::FolderSpill, s3::S3Spill},
-    subscription::{
-        SubscriptionStore, dynamodb::DynamoSubscriptionStore, embedded::EmbeddedSubscriptionStore,
-    },
+    spill::{Spill, folder::FolderSpill},
+    subscription::{SubscriptionStore, embedded::EmbeddedSubscriptionStore},
 };
-
-/// How long a delete waits for others to share its call.
-const DELETE_LINGER: Duration = Duration::from_millis(50);
 
 /// Which backends, and where.
 #[derive(Clone, Debug)]
@@ -30,26 +24,13 @@ pub(crate) struct BackendConfig {
     store: StoreKind,
     data_dir: PathBuf,
     receives_max: u32,
-    message_bytes_max: usize,
-    call_timeout: Duration,
-    connect_timeout: Duration,
+    calls: AwsCalls,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum QueueKind {
     Embedded,
-    Sqs(SqsNames),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SqsNames {
-    main: String,
-    retry: String,
-    dead: String,
-    /// And its region, if that is another.
-    fallback: Option<(String, Option<String>)>,
-    spill_bucket: String,
-    spill_prefix: String,
+    Sqs(AwsQueues),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +55,7 @@ impl BackendConfig {
     pub(crate) fn read(settings: &mut Settings<'_>, needs_store: bool) -> Self {
         let sqs = settings.choice("queue", "embedded", &[("embedded", false), ("sqs", true)]);
         let dynamodb = settings.choice("store", "embedded", &[("embedded", false), ("dynamodb", true)]);
-        let queue = read_queue(settings, sqs);
+        let queue = AwsQueues::read(settings, sqs).map_or(QueueKind::Embedded, QueueKind::Sqs);
         let table = settings.optional_text("dynamodb.table");
         let store = match (dynamodb, table) {
             (true, None) if needs_store => {
@@ -90,9 +71,7 @@ impl BackendConfig {
             store,
             data_dir: PathBuf::from(settings.text("data_dir", "penstock-data")),
             receives_max: u32::try_from(receives_max).unwrap_or(u32::MAX),
-            message_bytes_max: settings.bytes("queue_message_bytes_max", 1 << 20, 1 << 10..=16 << 20),
-            call_timeout: settings.millis("aws.call_timeout_ms", 5_000, 50..=60_000),
-            connect_timeout: settings.millis("aws.connect_timeout_ms", 500, 50..=30_000),
+            calls: AwsCalls::read(settings),
         }
     }
 
@@ -120,11 +99,9 @@ impl BackendConfig {
         let needs_aws = self.queue != QueueKind::Embedded || self.store != StoreKind::Embedded;
         let aws = if needs_aws { Some(aws::sdk_config().await) } else { None };
         let meter = Arc::<Meter>::default();
-        let clients = ClientSettings { connect_timeout: self.connect_timeout, ..ClientSettings::default() };
-
         let (queues, spill): (Queues, Arc<dyn Spill>) = match (&self.queue, &aws, &database) {
             (QueueKind::Sqs(names), Some(aws), _) => {
-                (self.sqs_queues(names, aws, &clients, clock, &meter), self.s3_spill(names, aws, clients))
+                (names.queues(aws, &self.calls, 1, clock, &meter), names.spill(aws, &self.calls))
             }
             (_, _, Some(database)) => {
                 let spill = FolderSpill::new(self.data_dir.join("spill"));
@@ -135,61 +112,16 @@ impl BackendConfig {
             ),
         };
         let subscriptions: Option<Arc<dyn SubscriptionStore>> = match (&self.store, &aws, &database) {
-            (StoreKind::Dynamodb { table }, Some(aws), _) => {
-                let client = aws::dynamodb_client(aws, &ClientSettings { attempts_max: 3, ..clients });
-                Some(Arc::new(DynamoSubscriptionStore::new(client, table, self.call_timeout)))
-            }
+            (StoreKind::Dynamodb { table }, Some(aws), _) => Some(self.calls.subscriptions(aws, table)),
             (_, _, Some(database)) => Some(Arc::new(EmbeddedSubscriptionStore::open(database.clone()))),
             _ => None,
         };
         Ok(Backends { queues, subscriptions, spill, meter })
     }
 
-    fn sqs_queues(
-        &self,
-        names: &SqsNames,
-        aws: &SdkConfig,
-        clients: &ClientSettings,
-        clock: Clock,
-        meter: &Arc<Meter>,
-    ) -> Queues {
-        let config = SqsQueueConfig {
-            message_bytes_max: self.message_bytes_max,
-            call_timeout: self.call_timeout,
-            ..SqsQueueConfig::default()
-        };
-        let client = aws::sqs_client(aws, clients, None);
-        let queue = |client: &aws::SqsClient, url: &str| -> Arc<dyn Queue> {
-            let queue = SqsQueue::new(client.clone(), url, clock, config).metered(meter.clone());
-            Arc::new(GatheredDeletes::new(Arc::new(queue), DELETE_LINGER))
-        };
-        let fallback = names.fallback.as_ref().map(|(url, region)| {
-            // A client of its own: connections that hang must not be shared.
-            queue(&aws::sqs_client(aws, clients, region.as_deref()), url)
-        });
-        Queues {
-            main: queue(&client, &names.main),
-            fallback,
-            retry: queue(&client, &names.retry),
-            dead: queue(&client, &names.dead),
-        }
-    }
-
-    fn s3_spill(&self, names: &SqsNames, aws: &SdkConfig, clients: ClientSettings) -> Arc<dyn Spill> {
-        let client = aws::s3_client(aws, &ClientSettings { attempts_max: 2, ..clients });
-        let timeout = self.call_timeout.max(Duration::from_secs(30));
-        Arc::new(S3Spill::new(client, &names.spill_bucket, &names.spill_prefix, timeout))
-    }
-
     /// A secret of Secrets Manager. AWS is not called here.
     pub(crate) async fn secret(&self, name: &str) -> StoredSecret {
-        let settings = ClientSettings {
-            connect_timeout: self.connect_timeout,
-            attempts_max: 2,
-            ..ClientSettings::default()
-        };
-        let client = aws::secretsmanager_client(&aws::sdk_config().await, &settings);
-        StoredSecret::new(client, name, self.call_timeout)
+        self.calls.secret(&aws::sdk_config().await, name)
     }
 
     fn embedded_queues(&self, database: &Database, clock: Clock) -> Queues {
@@ -197,7 +129,7 @@ impl BackendConfig {
             let config = EmbeddedQueueConfig {
                 receives_max: self.receives_max,
                 dead_letter: dead_letter.map(str::to_owned),
-                message_bytes_max: self.message_bytes_max,
+                message_bytes_max: self.calls.message_bytes_max,
             };
             Arc::new(EmbeddedQueue::open(database.clone(), clock, name, config))
         };
@@ -206,30 +138,6 @@ impl BackendConfig {
             fallback: None,
             retry: queue("retry", Some("dead")),
             dead: queue("dead", None),
-        }
-    }
-}
-
-fn read_queue(settings: &mut Settings<'_>, sqs: bool) -> QueueKind {
-    let main = settings.optional_text("sqs.main_url");
-    let retry = settings.optional_text("sqs.retry_url");
-    let dead = settings.optional_text("sqs.dead_url");
-    let bucket = settings.optional_text("s3.bucket");
-    let prefix = settings.optional_text("s3.prefix").unwrap_or_default();
-    let fallback = settings.optional_text("sqs.fallback_url");
-    let region = settings.optional_text("sqs.fallback_region");
-    match (sqs, main, retry, dead, bucket) {
-        (false, ..) => QueueKind::Embedded,
-        (true, Some(main), Some(retry), Some(dead), Some(spill_bucket)) => {
-            let fallback = fallback.map(|url| (url, region));
-            QueueKind::Sqs(SqsNames { main, retry, dead, fallback, spill_bucket, spill_prefix: prefix })
-        }
-        (true, ..) => {
-            settings.disagree(
-                "queue = sqs needs sqs.main_url, sqs.retry_url, sqs.dead_url and s3.bucket (PENSTOCK_SQS_MAIN_URL, \
-                 PENSTOCK_SQS_RETRY_URL, PENSTOCK_SQS_DEAD_URL, PENSTOCK_S3_BUCKET)",
-            );
-            QueueKind::Embedded
         }
     }
 }

@@ -1,32 +1,35 @@
-//! Ingress without a server: one message's bytes in, the answer out. For transports that bring whole messages from a
-//! sender they vouch for.
+//! Ingress without a server: one message's bytes in, the answer out. For transports that bring whole messages, from a
+//! sender they vouch for or as HTTP calls.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::StatusCode;
+use futures::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use penstock_shared::queue::Queues;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Deps, IngressConfig,
+    Deps, FIRST_TOKENS_WAIT, IngressConfig,
     answer::{Answer, Shed, Situation},
-    auth::{Access, Caller},
+    auth::Caller,
     body::{BytesInFlight, FIRST_BYTES},
     core::{Core, Received},
     cost::Stored,
     health::Health,
     packer::{self, Outlet, Packer, Sender},
     quarantine::Quarantine,
-    router,
+    router::{self, Ingress, STRANGERS_BYTES_MAX},
     suspension::{Refresher, Suspensions},
+    tokens::TokenKeeper,
 };
 
 /// Answers messages, whatever brought them.
 #[derive(Debug)]
 pub struct Front {
-    core: Core,
-    bytes_in_flight: Arc<BytesInFlight>,
+    ingress: Ingress,
 }
 
 /// What packs and sends the messages that a [`Front`] accepts. Nothing is answered 200 while it does not run.
@@ -35,25 +38,39 @@ pub struct Front {
 pub struct Packing {
     packer: Packer,
     refresher: Option<Refresher>,
+    keeper: TokenKeeper,
 }
 
 impl Packing {
-    /// Packs and sends, and keeps up which accounts are suspended, until the front is dropped and everything accepted is sent.
+    /// Reads the tokens for the first time, for a second at most. Before that HTTP calls with data are answered 503.
+    ///
+    /// # Cancel safety
+    /// When dropped, they are read when it runs, if they can change.
+    pub async fn read_tokens(&mut self) {
+        let reading: BoxFuture<'_, ()> = Box::pin(self.keeper.refresh());
+        timeout(FIRST_TOKENS_WAIT, reading).await.ok();
+    }
+
+    /// Packs and sends, and keeps up the tokens and which accounts are suspended, until the front is dropped and everything accepted is sent.
     ///
     /// # Cancel safety
     /// When dropped, requests under way are answered 503; each may be stored or not.
     pub async fn run(self) {
-        let Self { packer, refresher } = self;
+        let Self { packer, refresher, keeper } = self;
         let refreshing = async {
             match refresher {
                 Some(refresher) => refresher.run().await,
                 None => std::future::pending().await,
             }
         };
+        // Boxed, as what reads a secret is many calls deep.
+        let keeping: BoxFuture<'_, ()> = Box::pin(keeper.run(CancellationToken::new()));
+        // One of the two never ends.
+        let side = async { tokio::join!(refreshing, keeping) };
         tokio::select! {
             biased;
             () = packer.run() => {}
-            () = refreshing => {}
+            ((), ()) = side => {}
         }
     }
 }
@@ -61,11 +78,17 @@ impl Packing {
 impl Front {
     /// A front, and what packs for it.
     pub fn new(deps: Deps, config: &IngressConfig) -> (Self, Packing) {
-        let bytes_in_flight =
-            BytesInFlight::new(config.calls.bytes_in_flight_max, deps.metrics.bytes_in_flight.clone());
-        let health = Health::new(Access::open());
+        let pool = |most| BytesInFlight::new(most, deps.metrics.bytes_in_flight.clone());
+        let (bytes_in_flight, strangers_bytes) =
+            (pool(config.calls.bytes_in_flight_max), pool(STRANGERS_BYTES_MAX));
+        let source = config.auth.source(deps.secret.clone());
+        let keeper = TokenKeeper::new(source, config.auth.reload, config.pods(), deps.seed, &deps.metrics);
+        let access = config.auth.access(keeper.tokens());
+        let health = Health::new(access.clone());
         let (core, packer, refresher) = parts(deps, config, health, Stored::default());
-        (Self { core, bytes_in_flight }, Packing { packer, refresher })
+        let endpoints = config.endpoints.clone();
+        let ingress = Ingress { core, access, endpoints, bytes_in_flight, strangers_bytes };
+        (Self { ingress }, Packing { packer, refresher, keeper })
     }
 
     /// Answers one message of a sender who may send data: the status, and the JSON to go with it.
@@ -75,21 +98,30 @@ impl Front {
     pub async fn answer(&self, body: Bytes) -> (StatusCode, Bytes) {
         let started = Instant::now();
         let answer = self.decide(body).await;
-        router::count(&self.core.metrics, &answer, started);
+        router::count(&self.ingress.core.metrics, &answer, started);
         (answer.situation.status(), answer.body)
     }
 
+    /// Answers an HTTP call whose body is here already, as the server would: by its method, its place, its token and its
+    /// body.
+    ///
+    /// # Cancel safety
+    /// When dropped, the message is either stored or not.
+    pub async fn answer_http(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (head, body) = router::respond_whole(&self.ingress, request).await.into_parts();
+        let body = body.collect().await.unwrap_or_else(|never| match never {});
+        Response::from_parts(head, body.to_bytes())
+    }
+
     async fn decide(&self, bytes: Bytes) -> Answer {
-        if bytes.len() > self.core.limits.body_bytes_max {
-            return self
-                .core
-                .too_large(&self.core.pod, bytes.slice(..FIRST_BYTES.min(bytes.len())), None)
-                .await;
+        let Ingress { core, bytes_in_flight, .. } = &self.ingress;
+        if bytes.len() > core.limits.body_bytes_max {
+            return core.too_large(&core.pod, bytes.slice(..FIRST_BYTES.min(bytes.len())), None).await;
         }
-        match self.bytes_in_flight.admit(bytes.len()) {
+        match bytes_in_flight.admit(bytes.len()) {
             Some(permit) => {
-                let (pod, caller) = (&self.core.pod, Caller::Authentic);
-                self.core.answer(Received { pod, bytes, permit, caller, trace: None }).await
+                let (pod, caller) = (&core.pod, Caller::Authentic);
+                core.answer(Received { pod, bytes, permit, caller, trace: None }).await
             }
             None => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
         }

@@ -68,8 +68,7 @@ where
 {
     let (head, body) = request.into_parts();
     let mut body = Source::new(body);
-    let received = AssertUnwindSafe(receive(ingress, &head, &mut body)).catch_unwind().await;
-    let mut response = received.unwrap_or_else(|panic| panicked(&*panic, &ingress.core.metrics));
+    let mut response = receive(ingress, &head, &mut body).await;
     if !body.ended() && !finish(&head.headers, &mut body).await {
         calls.leave_body();
         if head.version < Version::HTTP_2 {
@@ -89,7 +88,24 @@ where
         && body.discard(REST_BYTES_MAX, Instant::now() + REST_DEADLINE).await
 }
 
+/// The same for a body that is here already: no connection hears of what is left of it.
+///
+/// # Cancel safety
+/// When dropped, the message is either stored or not.
+pub(crate) async fn respond_whole(ingress: &Ingress, request: Request<Bytes>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    receive(ingress, &head, &mut Source::new(Full::new(body))).await
+}
+
 async fn receive<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let received = AssertUnwindSafe(decide(ingress, head, body)).catch_unwind().await;
+    received.unwrap_or_else(|panic| panicked(&*panic, &ingress.core.metrics))
+}
+
+async fn decide<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Full<Bytes>>
 where
     B: Body<Data = Bytes> + Unpin,
 {

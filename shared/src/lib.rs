@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod aws;
+pub mod backends;
 pub mod clock;
 pub mod config;
 pub mod database;

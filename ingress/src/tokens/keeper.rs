@@ -87,7 +87,7 @@ impl TokenKeeper {
                 self.refresh().await;
             }
         };
-        stop.run_until_cancelled(reading).await;
+        stop.run_until_cancelled(Box::pin(reading)).await;
     }
 
     async fn look(&self) -> Result<Found, ReadTokensError> {

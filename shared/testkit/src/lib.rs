@@ -4,8 +4,10 @@ pub mod aws;
 pub mod browser;
 pub mod emulator;
 pub mod judge;
+pub mod lambda;
 pub mod models;
 pub mod mutations;
 
 pub use browser::{Browser, browser};
 pub use emulator::{Emulator, QueueUrls, emulator};
+pub use lambda::{LambdaEmulator, lambda_emulator};

@@ -45,7 +45,8 @@ pub(super) fn call(port: u16, call: &Call<'_>) -> anyhow::Result<Vec<u8>> {
     if let Some(target) = call.target {
         request += &format!("X-Amz-Target: {target}\r\n");
     }
-    let answer = exchange(port, &format!("{request}\r\n{body}")).context("the emulator does not answer")?;
+    let answer =
+        exchange(port, format!("{request}\r\n{body}").as_bytes()).context("the emulator does not answer")?;
     let head_bytes = answer.windows(4).position(|window| window == b"\r\n\r\n").context("no HTTP answer")?;
     let (head, body) = answer.split_at(head_bytes + 4);
     let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
@@ -58,11 +59,12 @@ pub(super) fn call(port: u16, call: &Call<'_>) -> anyhow::Result<Vec<u8>> {
     Ok(body.to_vec())
 }
 
-fn exchange(port: u16, request: &str) -> std::io::Result<Vec<u8>> {
+/// Sends a request that closes its connection; everything that comes back.
+pub(crate) fn exchange(port: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(answer)

@@ -7,8 +7,8 @@
 //!
 //! The calls here block: they are a test's set-up. Keep queues short, moto slows down with their length.
 
-mod http;
-mod python;
+pub(crate) mod http;
+pub(crate) mod python;
 
 use std::{
     fmt,

@@ -59,23 +59,30 @@ fn launch(python: &Path) -> anyhow::Result<(Child, u16)> {
     bail!("{}", words.lines().last().unwrap_or("it did not start in time"))
 }
 
-/// A virtual environment with moto under the target folder: one for all test binaries, made by the first.
+/// The Python of a virtual environment with moto.
 fn environment() -> anyhow::Result<PathBuf> {
-    let folder = target_folder()?.join(format!("moto-{MOTO_VERSION}"));
+    let package = format!("moto[server,sqs,dynamodb,s3]=={MOTO_VERSION}");
+    Ok(install(&format!("moto-{MOTO_VERSION}"), &[&package])?.join("python"))
+}
+
+/// A virtual environment under the target folder that pip was run in with these arguments: one for all test binaries,
+/// made by the first. Gives its folder of programs. What is in it must be told by its name.
+pub(crate) fn install(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let folder = target_folder()?.join(name);
     fs::create_dir_all(&folder)?;
     let lock = File::create(folder.join("lock"))?;
     lock.lock().context("the folder of the virtual environment can't be locked")?;
-    let (python, done) = (folder.join("venv/bin/python"), folder.join("installed"));
+    let (programs, done) = (folder.join("venv/bin"), folder.join("installed"));
     if !done.exists() {
         let venv = folder.join("venv");
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
             .context("`python3 -m venv` failed (on Debian it is in the package python3-venv)")?;
-        let package = format!("moto[server,sqs,dynamodb,s3]=={MOTO_VERSION}");
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]))
-            .with_context(|| format!("`pip install {package}` failed"))?;
+        let pip = ["-m", "pip", "install", "--quiet"];
+        run(Command::new(programs.join("python")).args(pip).args(packages))
+            .with_context(|| format!("`pip install {}` failed", packages.join(" ")))?;
         File::create(&done)?;
     }
-    Ok(python)
+    Ok(programs)
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
@@ -85,7 +92,7 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// The folder that cargo builds into: it is the one marked as a cache above this binary.
-fn target_folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
     let binary = env::current_exe()?;
     let target = binary.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     Ok(target.map_or_else(|| env::temp_dir().join("penstock-tests"), Path::to_path_buf))

@@ -1,0 +1,130 @@
+use serde_json::json;
+
+use super::*;
+
+fn read(event: &Value) -> HttpEvent {
+    HttpEvent::read(event.to_string().as_bytes()).unwrap_or_else(|| panic!("{event} is an HTTP event"))
+}
+
+fn url_event() -> Value {
+    json!({
+        "version": "2.0", "rawPath": "/a/b", "rawQueryString": "c=d%20e&f=%26",
+        "headers": { "authorization": "Token abc", "x-one": "1,2" },
+        "cookies": ["a=1", "b=2"],
+        "queryStringParameters": { "c": "d e" },
+        "requestContext": { "http": { "method": "POST", "path": "/a/b" }, "timeEpoch": 1 },
+        "body": "{\"x\":\"\\ud800 \u{e9}\"}", "isBase64Encoded": false,
+    })
+}
+
+fn balancer_event() -> Value {
+    json!({
+        "requestContext": { "elb": { "targetGroupArn": "arn" } },
+        "httpMethod": "POST", "path": "/a",
+        "queryStringParameters": { "z": "d%20e", "a": "%26" },
+        "headers": { "authorization": "Token abc" },
+        "body": "eyJ4IjoxfQ==", "isBase64Encoded": true,
+    })
+}
+
+fn api_event() -> Value {
+    json!({
+        "resource": "/{proxy+}", "path": "/a", "httpMethod": "GET",
+        "headers": { "x-one": "2" }, "multiValueHeaders": { "x-one": ["1", "2"] },
+        "queryStringParameters": { "c": "e" }, "multiValueQueryStringParameters": { "c": ["d e", "&"] },
+        "requestContext": { "stage": "prod", "httpMethod": "GET" },
+        "body": null, "isBase64Encoded": false,
+    })
+}
+
+#[test]
+fn a_function_url_event_is_the_call_it_was() {
+    let event = read(&url_event());
+    assert_eq!(event.shape(), Shape::V2);
+    let request = event.into_request();
+    assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::POST, "/a/b?c=d%20e&f=%26"));
+    assert_eq!(request.headers()["authorization"], "Token abc");
+    assert_eq!(request.headers()["x-one"], "1,2");
+    assert_eq!(request.headers().get_all("cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+    assert_eq!(request.body(), "{\"x\":\"\\ud800 \u{e9}\"}".as_bytes());
+}
+
+#[test]
+fn a_load_balancers_event_is_the_call_it_was() {
+    let event = read(&balancer_event());
+    assert_eq!(event.shape(), Shape::Single);
+    let request = event.into_request();
+    assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::POST, "/a?z=d%20e&a=%26"));
+    assert_eq!(request.headers()["authorization"], "Token abc");
+    assert_eq!(request.body().as_ref(), br#"{"x":1}"#);
+}
+
+#[test]
+fn a_load_balancer_that_sends_lists_gets_lists() {
+    let mut event = balancer_event();
+    let headers = event.as_object_mut().unwrap().remove("headers").unwrap();
+    event["multiValueHeaders"] = json!({ "authorization": [headers["authorization"], "Bearer x"] });
+    let event = read(&event);
+    assert_eq!(event.shape(), Shape::Multi);
+    let request = event.into_request();
+    assert_eq!(request.headers().get_all("authorization").iter().count(), 2);
+}
+
+#[test]
+fn a_rest_api_event_is_the_call_it_was_with_its_query_escaped_again() {
+    let event = read(&api_event());
+    assert_eq!(event.shape(), Shape::Multi);
+    let request = event.into_request();
+    assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::GET, "/a?c=d%20e&c=%26"));
+    assert_eq!(request.headers().get_all("x-one").iter().collect::<Vec<_>>(), ["1", "2"]);
+    assert!(request.body().is_empty());
+}
+
+#[test]
+fn of_joined_authorization_headers_each_is_there_to_be_judged() {
+    let mut event = url_event();
+    event["headers"]["authorization"] = json!("Bearer of-a-customer, Token abc");
+    let request = read(&event).into_request();
+    let values: Vec<_> = request.headers().get_all("authorization").iter().collect();
+    assert_eq!(values, ["Bearer of-a-customer, Token abc", "Bearer of-a-customer", "Token abc"]);
+}
+
+#[test]
+fn a_message_is_no_http_event_whatever_it_holds() {
+    let mut disguised = url_event();
+    disguised["type"] = json!("event_processing_request");
+    let messages = [
+        disguised.to_string(),
+        r#"{"type":"event_processing_request","headers":3}"#.into(),
+        r#"{"requestContext":{}}"#.into(),
+        r#"{"requestContext":null,"httpMethod":"POST"}"#.into(),
+        r#"{"requestContext":{"connectionId":"of a web socket"}}"#.into(),
+        r#"{"key1":"value1"}"#.into(),
+        "null".into(),
+        "not JSON".into(),
+        String::new(),
+    ];
+    for message in messages {
+        assert!(HttpEvent::read(message.as_bytes()).is_none(), "{message}");
+    }
+}
+
+#[test]
+fn a_type_that_is_null_does_not_make_a_message() {
+    let mut event = url_event();
+    event["type"] = Value::Null;
+    event["httpMethod"] = json!("GET");
+    assert_eq!(read(&event).into_request().method(), Method::POST);
+}
+
+#[test]
+fn what_is_odd_is_passed_over() {
+    let mut event = url_event();
+    event["rawPath"] = json!("no path");
+    event["headers"] = json!({ "": "a", "x y": "b", "x-bad": "a\nb", "x-good": " c ", "x-number": 3 });
+    event["isBase64Encoded"] = json!(true);
+    let request = read(&event).into_request();
+    assert_eq!(request.uri(), "/");
+    assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["x-good", "cookie"]);
+    assert!(request.body().starts_with(b"{\"x\""));
+}
