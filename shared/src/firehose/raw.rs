@@ -11,7 +11,9 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The body as text: without a byte order mark, and with U+FFFD where it is not UTF-8. Borrowed unless repaired.
 pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(body.strip_prefix(BOM).unwrap_or(body))
+    let body = body.strip_prefix(BOM).unwrap_or(body);
+    // The repairing reader goes byte by byte; nearly all bodies need none.
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 
 /// Calls `each` with the name and the text of every member of the object, duplicates included, in their order.
