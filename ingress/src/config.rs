@@ -178,7 +178,7 @@ impl PackingConfig {
         Self {
             linger_max: settings.millis("ingress.linger_max_ms", linger_ms, 0..=1_000),
             requests_max: settings.count("ingress.pack_requests_max", 512, 1..=4_096),
-            bytes_max: settings.bytes("ingress.pack_bytes_max", 256 * KIB, KIB..=16 * MIB),
+            bytes_max: settings.bytes("ingress.pack_bytes_max", 448 * KIB, KIB..=16 * MIB),
             fallback_after: settings.millis("ingress.fallback_after_ms", 40, 1..=10_000),
             sends_max: settings.count("ingress.sends_max", 8, 1..=256),
             send_timeout: settings.millis("ingress.send_timeout_ms", 1_000, 10..=60_000),
