@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,6 +16,8 @@ use crate::auth::Access;
 
 /// How often a queue that nothing is sent to is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// Calls in a row that fail before the queue counts as not reachable.
+const FAILURES_MAX: u32 = 3;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known of ingress' health, noted by whoever learns it.
@@ -23,6 +25,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Health {
     access: Access,
     queue_reachable: AtomicBool,
+    /// Calls in a row that failed.
+    failures: AtomicU32,
     sends: AtomicU64,
     draining: AtomicBool,
 }
@@ -33,14 +37,21 @@ impl Health {
         Arc::new(Self {
             access,
             queue_reachable: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
             sends: AtomicU64::new(0),
             draining: AtomicBool::new(false),
         })
     }
 
-    /// Notes how a call to the queue ended, and logs a change.
+    /// Notes how a call to the queue, or to the one that stands in for it, ended, and logs a change. One failure alone
+    /// says nothing.
     pub(crate) fn note_queue(&self, reachable: bool) {
         self.sends.fetch_add(1, Ordering::Relaxed);
+        if reachable {
+            self.failures.store(0, Ordering::Relaxed);
+        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < FAILURES_MAX {
+            return;
+        }
         if self.queue_reachable.swap(reachable, Ordering::Relaxed) == reachable {
             return;
         }
@@ -60,14 +71,37 @@ impl Health {
     pub(crate) fn readiness(&self) -> Readiness {
         Readiness::new()
             .check("tokens", self.access.can_judge(), "no tokens are known")
-            .check("queue", self.queue_reachable.load(Ordering::Relaxed), "the last call to the queue failed")
+            .check(
+                "queue",
+                self.queue_reachable.load(Ordering::Relaxed),
+                "the last calls to the queue failed",
+            )
             .check("draining", !self.draining.load(Ordering::Relaxed), "stopping")
     }
 
-    /// Asks the queue from time to time when nothing is sent, until `stop`.
-    pub(crate) async fn probe(self: Arc<Self>, queue: Arc<dyn Queue>, stop: CancellationToken) {
+    /// Asks the queue, and the one that stands in for it, from time to time when nothing is sent, until `stop`.
+    pub(crate) async fn probe(
+        self: Arc<Self>,
+        queue: Arc<dyn Queue>,
+        fallback: Option<Arc<dyn Queue>>,
+        stop: CancellationToken,
+    ) {
+        let mut fallback_well = true;
         loop {
-            let reachable = matches!(timeout(PROBE_TIMEOUT, queue.depth()).await, Ok(Ok(_)));
+            let mut reachable = answers(&*queue).await;
+            if let Some(fallback) = &fallback {
+                let well = answers(&**fallback).await;
+                if well != std::mem::replace(&mut fallback_well, well) {
+                    if well {
+                        tracing::info!("the fallback queue is reachable");
+                    } else {
+                        tracing::error!(
+                            "the fallback queue is not reachable: nothing stands in for the main one"
+                        );
+                    }
+                }
+                reachable |= well;
+            }
             self.note_queue(reachable);
             loop {
                 let before = self.sends.load(Ordering::Relaxed);
@@ -80,4 +114,8 @@ impl Health {
             }
         }
     }
+}
+
+async fn answers(queue: &dyn Queue) -> bool {
+    matches!(timeout(PROBE_TIMEOUT, queue.depth()).await, Ok(Ok(_)))
 }

@@ -140,7 +140,8 @@ pub async fn run(
     let keeper = token_keeper(&deps, &config).await;
     let access = config.auth.access(keeper.tokens());
     let health = Health::new(access.clone());
-    let (queue, metrics_handle) = (deps.queues.main.clone(), deps.metrics_handle.clone());
+    let (queue, fallback) = (deps.queues.main.clone(), deps.queues.fallback.clone());
+    let metrics_handle = deps.metrics_handle.clone();
     let (meter, stored) = (deps.meter.clone(), Stored::default());
     let (core, packer, refresher) = front::parts(deps, &config, health.clone(), stored.clone());
     let metrics = core.metrics.clone();
@@ -156,7 +157,7 @@ pub async fn run(
         stopping: config.stopping,
         connections: metrics.connections.clone(),
     };
-    side.spawn(health.clone().probe(queue, last.clone()));
+    side.spawn(health.clone().probe(queue, fallback, last.clone()));
     side.spawn(cost::show(meter, stored, metrics, queue_metrics, last.clone()));
     if let Some(refresher) = refresher {
         let last = last.clone();

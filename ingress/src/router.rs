@@ -69,6 +69,10 @@ where
     let (head, body) = request.into_parts();
     let mut body = Source::new(body);
     let mut response = receive(ingress, &head, &mut body).await;
+    if response.status() == StatusCode::UNAUTHORIZED && head.version < Version::HTTP_2 {
+        // Who may not send data may not rest here either: connections are for those who may.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if !body.ended() && !finish(&head.headers, &mut body).await {
         calls.leave_body();
         if head.version < Version::HTTP_2 {

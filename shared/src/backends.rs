@@ -81,6 +81,12 @@ impl AwsQueues {
         let prefix = settings.optional_text("s3.prefix").unwrap_or_default();
         let fallback = settings.optional_text("sqs.fallback_url");
         let region = settings.optional_text("sqs.fallback_region");
+        if region.is_some() && fallback.is_none() {
+            settings.disagree("sqs.fallback_region is the region of sqs.fallback_url; give that too");
+        }
+        if fallback.is_some() && fallback == main && region.is_none() {
+            settings.disagree("sqs.fallback_url is sqs.main_url; name another queue");
+        }
         match (wanted, main, retry, dead, bucket) {
             (false, ..) => None,
             (true, Some(main), Some(retry), Some(dead), Some(bucket)) => {

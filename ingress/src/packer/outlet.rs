@@ -8,20 +8,22 @@ use penstock_shared::{
     queue::{Outgoing, Queue, QueueError, QueueLimits},
     telemetry::IngressMetrics,
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::route::{Route, Which};
 use crate::{config::PackingConfig, health::Health};
 
 /// A second try is made only if this much of the budget is left for it.
 const SECOND_TRY: Duration = Duration::from_millis(20);
+/// The queue asked first has at least this long, however late it is.
+const PATIENCE_MIN: Duration = Duration::from_millis(5);
 
 /// The queue, and what stands in for it.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     main: Arc<dyn Queue>,
     fallback: Option<Arc<dyn Queue>>,
-    /// How long the queue that was asked first may take before the other is asked too.
+    /// How long the queue that was asked first may take, at most, before the other is asked too.
     patience: Duration,
     send_timeout: Duration,
     metrics: Arc<IngressMetrics>,
@@ -34,6 +36,11 @@ struct Word {
     of: Which,
     places: Vec<usize>,
     results: Vec<Result<(), QueueError>>,
+}
+
+/// Whether a queue was there: it stored, or refused for good.
+fn is_answer(result: &Result<(), QueueError>) -> bool {
+    !matches!(result, Err(QueueError::Unavailable(_) | QueueError::OutcomeUnknown(_)))
 }
 
 impl Outlet {
@@ -58,12 +65,17 @@ impl Outlet {
         }
     }
 
-    /// Sends messages whose requests wait until `by`, and tells of each as soon as it is known whether it is stored:
-    /// its place, and true or false. Tells once of each.
+    /// Sends messages and tells of each as soon as it is known whether it is stored: its place, and true or false. Tells
+    /// once of each. The first of their requests gives up at `earliest`, the last at `latest`.
     ///
     /// A queue that says no is followed by one more try: with the other queue, or, where there is none, with the same
     /// one, but then only for what it certainly did not store.
-    pub(super) async fn put(&self, messages: &[Outgoing], by: Instant, mut tell: impl FnMut(usize, bool)) {
+    pub(super) async fn put(
+        &self,
+        messages: &[Outgoing],
+        (earliest, latest): (Instant, Instant),
+        mut tell: impl FnMut(usize, bool),
+    ) {
         let started = Instant::now();
         let first = self.fallback.as_ref().map_or(Which::Main, |_| self.route.first(started));
         let second = self.fallback.as_ref().map_or(Which::Main, |_| first.other());
@@ -71,7 +83,10 @@ impl Outlet {
         let mut calls = FuturesUnordered::new();
         calls.push(self.ask(first, untold.clone(), messages));
         let mut may_ask_again = true;
-        let mut patience = pin!(sleep(self.patience));
+        // The other queue needs its time too.
+        let patience = (started + self.patience).min(earliest - SECOND_TRY).max(started + PATIENCE_MIN);
+        let mut patience = pin!(sleep_until(patience));
+        let mut answered = false;
         let mut too_late = pin!(sleep_until(started + self.send_timeout));
         while !untold.is_empty() {
             tokio::select! {
@@ -80,8 +95,9 @@ impl Outlet {
                     if word.of == first && may_ask_again {
                         self.note(first, word.results.iter().any(Result::is_ok), Instant::now());
                     }
+                    answered |= word.results.iter().any(is_answer);
                     let again = self.hear(word, &mut untold, &mut tell);
-                    let in_time = Instant::now() + SECOND_TRY < by;
+                    let in_time = Instant::now() + SECOND_TRY < latest;
                     if std::mem::take(&mut may_ask_again) && in_time && !again.is_empty() {
                         calls.push(self.ask(second, again, messages));
                     } else if calls.is_empty() {
@@ -101,8 +117,7 @@ impl Outlet {
                 }
             }
         }
-        let nothing_stored = untold.len() == messages.len();
-        self.health.note_queue(!nothing_stored);
+        self.health.note_queue(answered);
         untold.into_iter().for_each(|place| tell(place, false));
     }
 

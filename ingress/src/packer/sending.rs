@@ -103,10 +103,8 @@ impl Sender {
         for entries in packs {
             self.make_ready(entries, &mut ready).await;
         }
-        // When the last of the requests gives up.
-        let Some(by) = ready.iter().flat_map(|pack| &pack.waiting).map(|waiting| waiting.by).max() else {
-            return;
-        };
+        let waits = || ready.iter().flat_map(|pack| &pack.waiting).map(|waiting| waiting.by);
+        let (Some(earliest), Some(latest)) = (waits().min(), waits().max()) else { return };
         let messages: Vec<Outgoing> = ready.iter().map(|pack| Outgoing::now(pack.body.clone())).collect();
         let mut ready: Vec<Option<Ready>> = ready.into_iter().map(Some).collect();
         let told = |place: usize, stored| {
@@ -117,7 +115,7 @@ impl Sender {
                 tell(pack.waiting, if stored { Fate::Stored } else { Fate::Failed });
             }
         };
-        self.outlet.put(&messages, by, told).await;
+        self.outlet.put(&messages, (earliest, latest), told).await;
     }
 
     /// Makes packs of those requests whose time is not over: one, or several if they compress worse than expected.

@@ -111,11 +111,15 @@ async fn trap_7_with_the_queue_down_data_is_to_be_tried_again_and_the_rest_works
     running.main.set(Fault::Unavailable);
     let answer = running.post(EVENTS).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "queue_failed"));
+    assert_eq!(running.readyz().await.status, 200, "one failure says nothing");
+    for _ in 0..2 {
+        assert_eq!(running.post(EVENTS).await.status, 503);
+    }
     assert_eq!(running.post(NOOP).await.status, 200);
     assert_eq!(running.post(REGISTRATION).await.status, 200);
     let ready = running.readyz().await;
     assert_eq!(ready.status, 503);
-    assert!(running.has_metric("ingress_shed_total{reason=\"queue_failed\"} 1"));
+    assert!(running.has_metric("ingress_shed_total{reason=\"queue_failed\"} 3"));
 
     running.main.set(Fault::None);
     assert_eq!(running.post(EVENTS).await.status, 200);

@@ -90,9 +90,21 @@ async fn a_queue_that_fails_hangs_and_recovers_under_load_is_never_heard_by_the_
     let second = running.stored_in_fallback().await;
     assert!(!second.is_empty());
     assert_all_stored(&[running.stored().await, second].concat());
-    let failed = "ingress_queue_sends_total{queue=\"main\",outcome=\"failed\"}";
-    assert!(!running.has_metric(&format!("{failed} 0")), "the state is in the metrics");
-    assert!(!running.has_metric("ingress_queue_sends_total{queue=\"fallback\",outcome=\"stored\"} 0"));
+    for (queue, outcome) in [("main", "failed"), ("fallback", "stored")] {
+        let sends = format!("ingress_queue_sends_total{{queue=\"{queue}\",outcome=\"{outcome}\"}}");
+        assert!(running.metric(&sends) > 0.0, "the state is in the metrics");
+    }
+}
+
+#[tokio::test]
+async fn with_a_fallback_ingress_is_ready_although_the_main_queue_is_away() {
+    let running = Running::start_as(Setup { with_fallback: true, ..Setup::new(hasty()) }).await;
+    running.main.set(Fault::Unavailable);
+    for n in 0..5 {
+        assert_eq!(running.post(&message(n)).await.status, 200);
+    }
+    running.until_ready().await;
+    assert_eq!(running.readyz().await.status, 200);
 }
 
 #[tokio::test]

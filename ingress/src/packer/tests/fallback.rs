@@ -33,7 +33,8 @@ impl Two {
             (0..2).map(|_| Outgoing::now(Pack::default().encode(CompressionLevel(1)))).collect();
         let started = Instant::now();
         let mut told = Vec::new();
-        self.outlet.put(&packs, started + BUDGET, |place, stored| told.push((place, stored))).await;
+        let by = started + BUDGET;
+        self.outlet.put(&packs, (by, by), |place, stored| told.push((place, stored))).await;
         told.sort_unstable();
         (told, started.elapsed())
     }
@@ -69,6 +70,16 @@ async fn what_the_queue_refuses_goes_to_the_fallback_at_once_and_only_that() {
 async fn a_queue_that_hangs_is_followed_by_the_fallback_within_the_budget() {
     let two = Two::new(&[Step::Hang], &[]);
     assert_eq!(two.put().await, (BOTH.to_vec(), PATIENCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_have_waited_already_are_not_kept_waiting_for_a_queue_that_hangs() {
+    let two = Two::new(&[Step::Hang], &[Step::Store(ms(15))]);
+    let (started, mut told) = (Instant::now(), 0);
+    let pack = [Outgoing::now(Pack::default().encode(CompressionLevel(1)))];
+    let by = started + ms(45);
+    two.outlet.put(&pack, (by, by), |_, stored| told += usize::from(stored)).await;
+    assert_eq!((told, started.elapsed()), (1, ms(25 + 15)));
 }
 
 #[tokio::test(start_paused = true)]
