@@ -3,6 +3,9 @@
 //! Three makers, three shapes: function URLs and HTTP APIs (payload format 2.0), load balancers, and REST APIs (format
 //! 1.0, also of HTTP APIs). An envelope has a `requestContext` that says how the call came, and no `type`; a
 //! message has a `type`. No caller makes an envelope into a message or back: what a caller sends is a text inside it.
+//! Nor does an envelope that cannot be read become a message: it holds the token, and its sender reads a status.
+
+mod members;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -10,6 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
+
+use self::members::Members;
 
 /// What stands in a query as it is.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -25,13 +30,45 @@ pub(crate) enum Shape {
     Multi,
 }
 
+/// What a payload is.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// An HTTP call.
+    Call(Box<HttpEvent>),
+    /// An envelope whose call cannot be read, and how its answer is to be wrapped as far as that can be told.
+    Unfit(Shape),
+    /// A message, or what only its own reader can refuse.
+    Message,
+}
+
+impl Payload {
+    /// Tells what these bytes are. An envelope has an object `requestContext` and no text `type`, whatever else it holds.
+    pub(crate) fn read(payload: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(payload);
+        let Some(members) = Members::read(text.trim_start_matches('\u{feff}')) else { return Self::Message };
+        if members.is_text("type") || !members.is_object("requestContext") {
+            return Self::Message;
+        }
+        HttpEvent::read(payload)
+            .map_or_else(|| Self::Unfit(shape_of(&members)), |event| Self::Call(event.into()))
+    }
+}
+
+/// As [`HttpEvent::shape`], of an envelope that was not read. What names no maker is taken for a function URL's.
+fn shape_of(members: &Members<'_>) -> Shape {
+    let context = members.inside("requestContext");
+    let is_balancer = context.is_some_and(|context| context.is_object("elb"));
+    match (is_balancer, members.is_object("multiValueHeaders")) {
+        (true, true) => Shape::Multi,
+        (true, false) => Shape::Single,
+        (false, _) => Shape::V2,
+    }
+}
+
 /// An HTTP call in its envelope.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HttpEvent {
-    /// A message has one. AWS' own is `null` or absent.
-    #[serde(rename = "type")]
-    kind: Option<IgnoredAny>,
     request_context: Option<RequestContext>,
     http_method: Option<String>,
     raw_path: Option<String>,
@@ -43,8 +80,7 @@ pub(crate) struct HttpEvent {
     multi_value_headers: Option<Map<String, Value>>,
     cookies: Option<Vec<String>>,
     body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
+    is_base64_encoded: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,12 +95,12 @@ struct HttpContext {
 }
 
 impl HttpEvent {
-    /// The call in a payload; `None` for a payload that is no envelope, whatever else it is.
-    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
-        let event: Self = serde_json::from_slice(payload).ok()?;
-        let context = event.request_context.as_ref()?;
-        let is_http = context.http.is_some() || event.http_method.is_some();
-        (is_http && event.kind.is_none()).then_some(event)
+    /// The call in an envelope; `None` if it does not fit. Of members of one name the last counts.
+    fn read(envelope: &[u8]) -> Option<Self> {
+        let value: Value = serde_json::from_slice(envelope).ok()?;
+        let event: Self = serde_json::from_value(value).ok()?;
+        let by_context = event.request_context.as_ref().is_some_and(|context| context.http.is_some());
+        (by_context || event.http_method.is_some()).then_some(event)
     }
 
     /// How the answer is to be wrapped.
@@ -82,7 +118,7 @@ impl HttpEvent {
         *request.method_mut() = self.method();
         *request.uri_mut() = self.uri();
         *request.headers_mut() = self.header_map();
-        *request.body_mut() = body(self.body.unwrap_or_default(), self.is_base64_encoded);
+        *request.body_mut() = body(self.body.unwrap_or_default(), self.is_base64_encoded.unwrap_or_default());
         request
     }
 

@@ -1,12 +1,17 @@
 //! One invocation: what its payload is, who answers it, and what the result means to mParticle.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, Response, StatusCode, header};
 use lambda_runtime::Diagnostic;
 use penstock_ingress::{Front, answer::Then};
 use serde::Deserialize;
 
-use crate::{event::HttpEvent, reply::Reply};
+use crate::{event::Payload, reply::Reply};
+
+/// The answer to an envelope that cannot be read.
+const UNFIT: Bytes = Bytes::from_static(
+    br#"{"code":"envelope_unreadable","message":"cannot read the call's envelope; try again"}"#,
+);
 
 /// A function error: the only way to say "try again" to who invokes a function directly.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,15 +35,28 @@ impl From<TryAgain> for Diagnostic {
 /// When dropped, the message is either stored or not.
 pub(crate) async fn answer(front: &Front, payload: impl Future<Output = Bytes>) -> Result<Reply, TryAgain> {
     let payload = payload.await;
-    if let Some(event) = HttpEvent::read(&payload) {
-        let shape = event.shape();
-        let response = front.answer_http(event.into_request()).await;
-        note(response.status(), response.body());
-        return Ok(Reply::http(shape, response));
-    }
-    let (status, body) = front.answer(payload).await;
-    note(status, &body);
-    direct(status, &body)
+    let (shape, response) = match Payload::read(&payload) {
+        Payload::Call(event) => (event.shape(), front.answer_http(event.into_request()).await),
+        Payload::Unfit(shape) => (shape, unfit()),
+        Payload::Message => {
+            let (status, body) = front.answer(payload).await;
+            note(status, &body);
+            return direct(status, &body);
+        }
+    };
+    note(response.status(), response.body());
+    Ok(Reply::http(shape, response))
+}
+
+/// To an envelope that cannot be read. It is AWS' or ours that is at fault and not the message in it, so that is to come
+/// again; and nothing is kept, as an envelope holds the token.
+fn unfit() -> Response<Bytes> {
+    let mut response = Response::new(UNFIT);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// The result of a direct invocation, which has no status.

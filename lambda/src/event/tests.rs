@@ -3,7 +3,21 @@ use serde_json::json;
 use super::*;
 
 fn read(event: &Value) -> HttpEvent {
-    HttpEvent::read(event.to_string().as_bytes()).unwrap_or_else(|| panic!("{event} is an HTTP event"))
+    read_text(&event.to_string())
+}
+
+fn read_text(text: &str) -> HttpEvent {
+    match Payload::read(text.as_bytes()) {
+        Payload::Call(event) => *event,
+        other => panic!("{text} is an HTTP event and not {other:?}"),
+    }
+}
+
+/// The event with its first `from` replaced, as JSON that `Value` cannot hold.
+fn damaged(event: &Value, from: &str, to: &[u8]) -> Vec<u8> {
+    let text = event.to_string();
+    let (before, after) = text.split_once(from).unwrap();
+    [before.as_bytes(), to, after.as_bytes()].concat()
 }
 
 fn url_event() -> Value {
@@ -96,17 +110,60 @@ fn a_message_is_no_http_event_whatever_it_holds() {
     let messages = [
         disguised.to_string(),
         r#"{"type":"event_processing_request","headers":3}"#.into(),
-        r#"{"requestContext":{}}"#.into(),
         r#"{"requestContext":null,"httpMethod":"POST"}"#.into(),
-        r#"{"requestContext":{"connectionId":"of a web socket"}}"#.into(),
+        r#"{"requestContext":"{}","httpMethod":"POST"}"#.into(),
+        r#"{"requestContext":{},"t\u0079pe":"\ud800"}"#.into(),
+        r#"["requestContext",{}]"#.into(),
         r#"{"key1":"value1"}"#.into(),
         "null".into(),
         "not JSON".into(),
         String::new(),
     ];
     for message in messages {
-        assert!(HttpEvent::read(message.as_bytes()).is_none(), "{message}");
+        assert!(matches!(Payload::read(message.as_bytes()), Payload::Message), "{message}");
     }
+}
+
+#[test]
+fn an_envelope_that_does_not_fit_is_no_message() {
+    let url = url_event();
+    let mut without_method = balancer_event();
+    without_method.as_object_mut().unwrap().remove("httpMethod");
+    let mut lists = balancer_event();
+    lists["multiValueHeaders"] = json!({});
+    let cases = [
+        (damaged(&url, "Token abc", b"Token \xff"), Shape::V2),
+        (damaged(&url, r#""body":""#, br#""body":"\ud800"#), Shape::V2),
+        (damaged(&url, "{", br#"{"\ud800":1,"#), Shape::V2),
+        (damaged(&url, "{", b"\xef\xbb\xbf{"), Shape::V2),
+        (damaged(&url, "false", b"0"), Shape::V2),
+        (damaged(&url, r#""POST""#, b"null"), Shape::V2),
+        (br#"{"requestContext":{}}"#.into(), Shape::V2),
+        (br#"{"requestContext":{"connectionId":"of a web socket"}}"#.into(), Shape::V2),
+        (br#"{"requestContext":{},"type":3}"#.into(), Shape::V2),
+        (damaged(&api_event(), "false", b"0"), Shape::V2),
+        (without_method.to_string().into(), Shape::Single),
+        (damaged(&balancer_event(), "Token abc", br"\udfff"), Shape::Single),
+        (damaged(&lists, "Token abc", br"\udfff"), Shape::Multi),
+    ];
+    for (envelope, expected) in cases {
+        let shown = String::from_utf8_lossy(&envelope);
+        let read = Payload::read(&envelope);
+        assert!(matches!(read, Payload::Unfit(shape) if shape == expected), "{shown}: {read:?}");
+    }
+}
+
+#[test]
+fn what_is_null_is_absent_and_of_two_members_the_last_counts() {
+    let mut event = url_event();
+    for name in ["isBase64Encoded", "cookies", "queryStringParameters", "httpMethod", "type"] {
+        event[name] = Value::Null;
+    }
+    assert!(read(&event).into_request().body().starts_with(b"{\"x\""));
+    let twice = damaged(&event, "{", br#"{"body":"first","requestContext":3,"type":"t","#);
+    let request = read_text(std::str::from_utf8(&twice).unwrap()).into_request();
+    assert_eq!(request.method(), Method::POST);
+    assert!(request.body().starts_with(b"{\"x\""));
 }
 
 #[test]

@@ -78,6 +78,24 @@ async fn a_rest_apis_event_is_answered_in_its_own_envelope() {
     assert_eq!(only_body(&queues.main).await, EVENTS);
 }
 
+#[tokio::test]
+async fn an_envelope_that_cannot_be_read_is_to_come_again_and_nothing_of_it_is_kept_or_logged() {
+    let (function, queues) = Function::start();
+    let sound = balancer(&json!({ "authorization": "Token sesame" }));
+    let url = sound.replace("\"elb\"", "\"http\"");
+    for (envelope, description) in [(&sound, json!("503 Service Unavailable")), (&url, Value::Null)] {
+        let answer = json(&function.invoke(envelope.replace("true", r#""\ud800""#).as_bytes()));
+        assert_eq!((&answer["statusCode"], &answer["statusDescription"]), (&json!(503), &description));
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["code"], "envelope_unreadable");
+    }
+    assert!(stored(&queues.dead).await.is_empty());
+    assert!(stored(&queues.main).await.is_empty());
+    let logs = function.logs();
+    assert_eq!(logs.lines().filter(|line| line.contains("answered 503")).count(), 2, "{logs}");
+    assert!(!logs.contains("sesame"), "{logs}");
+}
+
 fn balancer(headers: &Value) -> String {
     let event = json!({
         "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/t/1" } },
