@@ -1,5 +1,5 @@
-//! An HTTP/1.1 connection that knows when its header is late, when it has rested too long, and how to end so that the
-//! caller hears the last answer.
+//! An HTTP/1.1 connection that knows when its header is late, when it has rested too long, when its caller takes no
+//! answer, and how to end so that the caller hears the last one.
 //!
 //! hyper's own header timeout is one for both, and a connection is to rest for minutes between two calls: longer than
 //! the load balancer in front keeps it, or that answers 502 for us. HTTP/2 has other means: see [`crate::serving`].
@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
-    /// From the first byte of a header to its end.
+    /// From the first byte of a header to its end; and for the caller to take a byte more of an answer.
     pub(crate) header: Duration,
     /// Between two calls.
     pub(crate) idle: Duration,
@@ -44,7 +44,8 @@ enum Phase {
 }
 
 /// A stream whose reads fail when a header takes longer than its deadline, counted from the first byte that arrives
-/// after an answer, and end when no such byte arrives in time.
+/// after an answer, and end when no such byte arrives in time; and whose writes fail when the caller takes nothing for
+/// as long as a header may take.
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
     stream: S,
@@ -55,12 +56,14 @@ pub(crate) struct Connection<S> {
     until: Instant,
     /// Made when first needed and moved when it goes off: a call that arrives in time costs no timer.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// While nothing more can be written: until when something must be.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Connection<S> {
     /// The first header is to be read by `until`.
     pub(crate) fn new(stream: S, calls: Calls, deadlines: Deadlines, until: Instant) -> Self {
-        Self { stream, calls, seen: 0, deadlines, phase: Phase::Header, until, alarm: None }
+        Self { stream, calls, seen: 0, deadlines, phase: Phase::Header, until, alarm: None, stalled: None }
     }
 
     /// Ready at `until`.
@@ -76,6 +79,20 @@ impl<S> Connection<S> {
             }
             alarm.as_mut().reset(self.until);
         }
+    }
+
+    /// Fails what was `written` when nothing could be for the header deadline. Without it, who sends one call after
+    /// another and reads no answer is kept for ever: hyper holds the next call back and reads no further while an
+    /// answer is unsent, so none of the deadlines of reads is looked at.
+    fn bounded<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let longest = self.deadlines.header;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + longest)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller takes no answer")))
     }
 
     fn enter(&mut self, phase: Phase, longest: Duration) {
@@ -153,7 +170,8 @@ fn late() -> io::Error {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.bounded(written, cx)
     }
 
     fn poll_write_vectored(
@@ -161,7 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.bounded(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,7 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        // TLS takes a write before the socket has, so an answer may be stuck here as well.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let flushed = ready!(self.bounded(flushed, cx));
         // hyper still waits for the read it began during the call, and looks again when something wakes it.
         if self.rests_anew() && self.poll_until(cx).is_ready() {
             cx.waker().wake_by_ref();

@@ -52,11 +52,11 @@ impl Server {
             sleep(stopping.deregistration_delay).await;
         };
         tokio::pin!(last_call);
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut first) = (JoinSet::new(), 0);
         loop {
             let accept = async {
                 let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
-                (accept(&doors).await, permit)
+                (accept(&doors, &mut first).await, permit)
             };
             let (accepted, permit) = tokio::select! {
                 biased;
@@ -91,14 +91,18 @@ impl Server {
     }
 }
 
-/// The next connection of any door, and what it begins with.
+/// The next connection of any door, and what it begins with. The door after the one it came by is looked at `first`
+/// the next time, so that a crowd or an error at one keeps nobody out at another.
 ///
 /// # Cancel safety
-/// When dropped, no connection is lost.
-async fn accept(doors: &[Door]) -> io::Result<(TcpStream, Option<Arc<ServerConfig>>)> {
+/// When dropped, no connection is lost and no door has lost its turn.
+async fn accept(doors: &[Door], first: &mut usize) -> io::Result<(TcpStream, Option<Arc<ServerConfig>>)> {
     poll_fn(|cx| {
-        for Door { listener, certificates } in doors {
+        for step in 0..doors.len() {
+            let turn = (*first + step) % doors.len();
+            let Door { listener, certificates } = &doors[turn];
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                *first = turn + 1;
                 let tls = certificates.as_ref().map(|certificates| certificates.current());
                 return Poll::Ready(accepted.map(|(stream, _)| (stream, tls)));
             }
@@ -121,5 +125,36 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_at_one_door_keeps_nobody_out_at_another() {
+        let mut doors = Vec::new();
+        for _ in 0..2 {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            doors.push(Door { listener, certificates: None });
+        }
+        let addresses = [0, 1].map(|door: usize| doors[door].listener.local_addr().unwrap());
+        // Whichever the crowd is at.
+        for (crowded, quiet) in [(0, 1), (1, 0)] {
+            let come = |door: usize| std::net::TcpStream::connect(addresses[door]).unwrap();
+            let mut callers = vec![come(crowded), come(crowded), come(quiet)];
+            let mut first = crowded;
+            let mut turns = 0;
+            while accept(&doors, &mut first).await.unwrap().0.local_addr().unwrap() == addresses[crowded] {
+                callers.push(come(crowded));
+                turns += 1;
+                assert!(turns < 100, "the caller at the quiet door waits");
+            }
+            // The rest of the crowd.
+            for _ in turns..callers.len() - 1 {
+                accept(&doors, &mut first).await.unwrap();
+            }
+        }
     }
 }

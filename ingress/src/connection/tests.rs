@@ -2,6 +2,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+
 const HEADER: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(180);
 
@@ -126,4 +129,62 @@ async fn a_connection_with_nothing_left_ends_at_once() {
     let started = Instant::now();
     connection.shutdown().await.unwrap();
     assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_nobody_takes_ends_at_the_deadline_counted_from_the_last_byte_taken() {
+    let (mut client, mut connection) = connection(&Calls::default());
+    let started = Instant::now();
+    // It takes a byte at a time, each just within the deadline, and then no more.
+    let (takes, every) = (3, HEADER - Duration::from_millis(1));
+    let take = async {
+        for _ in 0..takes {
+            tokio::time::sleep(every).await;
+            client.read_u8().await.unwrap();
+        }
+    };
+    let write = tokio::time::timeout(IDLE, connection.write_all(&[7; 1024]));
+    let (written, ()) = tokio::join!(write, take);
+    let written = written.expect("it waits for ever");
+    let lasted = started.elapsed();
+    assert_eq!((written.unwrap_err().kind(), lasted), (io::ErrorKind::TimedOut, every * takes + HEADER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_that_ended_does_not_count_against_the_next() {
+    let (mut client, mut connection) = connection(&Calls::default());
+    for _ in 0..3 {
+        let take = async {
+            tokio::time::sleep(HEADER / 2).await;
+            client.read_exact(&mut [0; 128]).await
+        };
+        tokio::try_join!(connection.write_all(&[7; 128]), take).unwrap();
+        tokio::time::sleep(HEADER * 2).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_sends_calls_and_reads_no_answer_is_not_kept() {
+    let calls = Calls::default();
+    let (mut client, connection) = connection(&calls);
+    let service = service_fn(|_: Request<Incoming>| {
+        let answering = calls.begin();
+        async move {
+            drop(answering);
+            Ok::<_, std::convert::Infallible>(Response::new("stored".to_owned()))
+        }
+    });
+    let served =
+        http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(connection), service);
+    let send = async {
+        while client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.is_ok() {}
+        std::future::pending::<()>().await;
+    };
+    let started = Instant::now();
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(IDLE * 2, served) => ended.expect("it is kept for ever"),
+        () = send => unreachable!(),
+    };
+    assert!(ended.is_err());
+    assert_eq!(started.elapsed(), HEADER);
 }

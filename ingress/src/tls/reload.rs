@@ -40,34 +40,40 @@ impl Certificates {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks at the files every so often until `stop`. A pair that cannot serve is told once, and the last good one
-    /// stays.
+    /// Looks at the files every so often until `stop`. A pair that cannot serve is tried again at each look, since what
+    /// hinders may pass without a change to the files, and told again only when they or the reason are others; the last
+    /// good one stays.
     ///
     /// # Cancel safety
     /// When dropped, the current pair stays.
     pub(crate) async fn keep_up(self: Arc<Self>, every: Duration, stop: CancellationToken) {
         let (mut read, mut before) = (self.first, self.first);
+        let mut told = None;
         while stop.run_until_cancelled(sleep(every)).await.is_some() {
             let now = stamp(&self.files).await;
             // Two looks alike: whoever writes the two files has both written then.
             let settled = std::mem::replace(&mut before, now) == now;
-            if settled && now != read {
-                read = now;
-                self.reload().await;
+            if !settled {
+                continue;
+            }
+            let failed = if now == read { None } else { self.reload().await.err() };
+            let Some(error) = failed else {
+                (read, told) = (now, None);
+                continue;
+            };
+            let failure = Some((now, error.to_string()));
+            if told != failure {
+                tracing::error!(%error, "the new certificate cannot be used; the last one stays");
+                told = failure;
             }
         }
     }
 
-    async fn reload(&self) {
-        match self.files.load().await {
-            Ok(new) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-                tracing::info!(cert = %self.files.cert.display(), "the certificate is renewed");
-            }
-            Err(error) => {
-                tracing::error!(%error, "the new certificate cannot be used; the last one stays");
-            }
-        }
+    async fn reload(&self) -> Result<(), TlsError> {
+        let new = self.files.load().await?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        tracing::info!(cert = %self.files.cert.display(), "the certificate is renewed");
+        Ok(())
     }
 }
 

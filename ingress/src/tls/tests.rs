@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use penstock_shared::config::Sources;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
@@ -94,6 +96,48 @@ async fn a_bad_new_pair_is_told_once_and_the_last_good_one_stays() {
     std::fs::write(&files.key, two.signing_key.serialize_pem() + "\n").unwrap();
     tokio::time::sleep(every * 10).await;
     assert_eq!((told("ERROR"), told("renewed")), (1, 1));
+    assert!(!Arc::ptr_eq(&first, &certificates.current()));
+    stop.cancel();
+    task.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_failed_is_tried_again_though_its_files_look_the_same() {
+    let every = Duration::from_secs(5);
+    let folder = tempfile::tempdir().unwrap();
+    let files = PairFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    let (one, two) = (pair(), pair());
+    std::fs::write(&files.cert, one.cert.pem()).unwrap();
+    std::fs::write(&files.key, one.signing_key.serialize_pem()).unwrap();
+    let certificates = Certificates::open(files.clone()).await.unwrap();
+    let (_guard, lines) = logged();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(certificates.clone().keep_up(every, stop.clone()));
+    let told = |word: &str| String::from_utf8(lines.lock().unwrap().clone()).unwrap().matches(word).count();
+    let first = certificates.current();
+    // Between two looks, so that none sees half of what is written.
+    tokio::time::sleep(every / 2).await;
+
+    // Always of one length and one time: what hinders passes, and the files tell nothing of it.
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let write_key = |text: &str| {
+        std::fs::write(&files.key, format!("{text:\n<1000}")).unwrap();
+        std::fs::File::options().write(true).open(&files.key).unwrap().set_modified(written).unwrap();
+    };
+    std::fs::write(&files.cert, two.cert.pem() + "\n").unwrap();
+    write_key("");
+    tokio::time::sleep(every * 10).await;
+    assert_eq!((told("ERROR"), told("holds no private key"), told("renewed")), (1, 1, 0));
+    // Another reason is told, once again.
+    write_key(&one.signing_key.serialize_pem());
+    tokio::time::sleep(every * 10).await;
+    assert_eq!((told("ERROR"), told("cannot be used: "), told("renewed")), (2, 1, 0));
+    assert!(Arc::ptr_eq(&first, &certificates.current()));
+
+    write_key(&two.signing_key.serialize_pem());
+    tokio::time::sleep(every * 10).await;
+    assert_eq!((told("ERROR"), told("renewed")), (2, 1));
     assert!(!Arc::ptr_eq(&first, &certificates.current()));
     stop.cancel();
     task.join_next().await.unwrap().unwrap();
