@@ -78,13 +78,14 @@ pub(super) async fn run(args: IngressArgs) -> Result<ExitStatus, anyhow::Error> 
         machine: Machine::read(folder.path()),
         options: run.options.clone(),
         comparison: Vec::new(),
+        full_load: Vec::new(),
         latency: Vec::new(),
         cost: Vec::new(),
         overload: None,
     };
     let wants = |part| args.only.is_empty() || args.only.contains(&part);
     if wants(Part::Comparison) {
-        report.comparison = run.comparison().await?;
+        (report.comparison, report.full_load) = run.comparison().await?;
     }
     if wants(Part::Latency) {
         report.latency = run.latency().await?;

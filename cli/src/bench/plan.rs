@@ -96,15 +96,21 @@ impl Run {
         Ok(measured.load.taken_per_second.max(1.0))
     }
 
-    pub(super) async fn comparison(&self) -> Result<Vec<Row>, anyhow::Error> {
-        let mut rows: Vec<Row> = Vec::new();
+    /// Each server at one rate, and each as fast as it goes.
+    pub(super) async fn comparison(&self) -> Result<(Vec<Row>, Vec<Row>), anyhow::Error> {
+        let (mut at_rate, mut at_full) = (Vec::<Row>::new(), Vec::<Row>::new());
         for subject in Subject::ALL {
             let running = self.start(subject, None).await?;
-            let bare_us = rows.first().map(|bare| bare.cpu_us_per_request);
+            let bare_us = |rows: &[Row]| rows.first().map(|bare| bare.cpu_us_per_request);
             let label = self.label(subject, None, self.options.rate_per_second, &self.large);
-            rows.push(self.row(&running, label, &self.large, bare_us).await?);
+            at_rate.push(self.row(&running, label, &self.large, bare_us(&at_rate)).await?);
+            eprintln!("{}: as fast as it goes", subject.title());
+            let pace = Pace::Closed(self.length(1.0));
+            let measured = measure(&running, &self.large, pace, self.options.connections).await?;
+            let label = Label { rate_per_second: measured.load.taken_per_second, ..label };
+            at_full.push(Row::new(label, measured, bare_us(&at_full)));
         }
-        Ok(rows)
+        Ok((at_rate, at_full))
     }
 
     pub(super) async fn latency(&self) -> Result<Vec<Row>, anyhow::Error> {

@@ -22,6 +22,8 @@ pub(super) struct Report {
     pub(super) options: Options,
     /// Each server at one rate.
     pub(super) comparison: Vec<Row>,
+    /// Each server in a closed loop, as fast as it goes.
+    pub(super) full_load: Vec<Row>,
     /// Ingress in each mode, on an SQS that takes 15 ms.
     pub(super) latency: Vec<Row>,
     /// The same, by rate and size of body.

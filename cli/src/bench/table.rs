@@ -26,6 +26,10 @@ pub(super) fn of(report: &Report) -> String {
     if !report.comparison.is_empty() {
         section(&mut text, "Each server at one rate", &COMPARISON, report.comparison.iter().map(comparison));
     }
+    if !report.full_load.is_empty() {
+        let rows = report.full_load.iter().map(comparison);
+        section(&mut text, "Each server as fast as it goes", &COMPARISON, rows);
+    }
     if !report.latency.is_empty() {
         section(&mut text, "Latency", &LATENCY, report.latency.iter().map(latency));
     }

@@ -16,8 +16,9 @@ async fn every_part_of_the_bench_has_its_rows() {
     let rows = |part: &str| report[part].as_array().unwrap().clone();
     let subjects: Vec<_> = rows("comparison").iter().map(|row| row["subject"].clone()).collect();
     assert_eq!(subjects, ["bare", "embedded", "sqs", "sqs_15ms", "naive"]);
+    assert_eq!(rows("full_load").len(), subjects.len());
     assert_eq!((rows("latency").len(), rows("cost").len()), (5, 8));
-    for row in ["comparison", "latency", "cost"].into_iter().flat_map(rows) {
+    for row in ["comparison", "full_load", "latency", "cost"].into_iter().flat_map(rows) {
         assert!(row["load"]["taken"].as_u64().unwrap() > 0, "{row}");
         assert_eq!(row["load"]["failed"]["connect"], 0, "{row}");
         let on_sqs = row["subject"].as_str().unwrap() != "bare" && row["subject"] != "embedded";
