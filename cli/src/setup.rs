@@ -95,7 +95,7 @@ pub(crate) fn partner(path: &Path) -> Result<(Partner, Program), Refused> {
     Ok((partner, program))
 }
 
-/// Reads a partner.toml like [`partner`], and the one whose registration mParticle has imported before, if there is
+/// Reads a partner.toml like [`partner()`], and the one whose registration mParticle has imported before, if there is
 /// one: refused as well is what changes of it what may not change. The mistakes of both files are told.
 pub(crate) fn partner_after(path: &Path, before: Option<&Path>) -> Result<(Partner, Program), Refused> {
     // Both are read before either is judged.
