@@ -13,7 +13,7 @@ const WEIGHT: f64 = 0.1;
 
 /// Timers have steps of a millisecond and are late by up to one and a half; asked so much sooner, the wait is as long as
 /// meant on the average.
-const EARLIER: Duration = Duration::from_micros(500);
+const EARLIER: Duration = Duration::from_micros(300);
 
 /// Keeps a moving average of the time between requests.
 #[derive(Debug)]
