@@ -1,5 +1,6 @@
 //! What a run found, as it is printed and written as JSON.
 
+use penstock_shared::queue::meter::DOLLARS_PER_MILLION;
 use serde::Serialize;
 
 use super::{
@@ -10,8 +11,6 @@ use super::{
 };
 use crate::load::LoadReport;
 
-/// Standard queues, first tier, most regions: <https://aws.amazon.com/sqs/pricing/>.
-const USD_PER_MILLION_SQS_REQUESTS: f64 = 0.40;
 /// Messages deleted by one call.
 const DELETES_PER_CALL: f64 = 10.0;
 
@@ -132,7 +131,7 @@ impl Bill {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     fn new(counts: Counts, taken: u64) -> Self {
         let taken = taken.max(1) as f64;
-        let dollars = |requests: f64| USD_PER_MILLION_SQS_REQUESTS * requests / taken;
+        let dollars = |requests: f64| DOLLARS_PER_MILLION * requests / taken;
         let sends = counts.billed_sends as f64;
         let deletes = counts.messages as f64 / DELETES_PER_CALL;
         Self {

@@ -71,53 +71,71 @@ fn logged() -> (tracing::subscriber::DefaultGuard, Arc<std::sync::Mutex<Vec<u8>>
     (tracing::subscriber::set_default(subscriber), lines.0)
 }
 
+const EVERY: Duration = Duration::from_secs(5);
+
+/// A good pair in two files that are looked at, and what is logged meanwhile.
+struct Watched {
+    files: PairFiles,
+    one: CertifiedKey<KeyPair>,
+    certificates: Arc<Certificates>,
+    lines: Arc<std::sync::Mutex<Vec<u8>>>,
+    stop: tokio_util::sync::CancellationToken,
+    task: tokio::task::JoinSet<()>,
+    _guard: tracing::subscriber::DefaultGuard,
+    _folder: tempfile::TempDir,
+}
+
+impl Watched {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = PairFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        let one = pair();
+        std::fs::write(&files.cert, one.cert.pem()).unwrap();
+        std::fs::write(&files.key, one.signing_key.serialize_pem()).unwrap();
+        let certificates = Certificates::open(files.clone()).await.unwrap();
+        let (_guard, lines) = logged();
+        let stop = tokio_util::sync::CancellationToken::new();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(certificates.clone().keep_up(EVERY, stop.clone()));
+        Self { files, one, certificates, lines, stop, task, _guard, _folder: folder }
+    }
+
+    fn told(&self, word: &str) -> usize {
+        String::from_utf8(self.lines.lock().unwrap().clone()).unwrap().matches(word).count()
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        self.task.join_next().await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bad_new_pair_is_told_once_and_the_last_good_one_stays() {
-    let every = Duration::from_secs(5);
-    let folder = tempfile::tempdir().unwrap();
-    let files = PairFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
-    let (one, two) = (pair(), pair());
-    std::fs::write(&files.cert, one.cert.pem()).unwrap();
-    std::fs::write(&files.key, one.signing_key.serialize_pem()).unwrap();
-    let certificates = Certificates::open(files.clone()).await.unwrap();
-    let (_guard, lines) = logged();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let mut task = tokio::task::JoinSet::new();
-    task.spawn(certificates.clone().keep_up(every, stop.clone()));
-    let told = |word: &str| String::from_utf8(lines.lock().unwrap().clone()).unwrap().matches(word).count();
-    let first = certificates.current();
+    let (watched, two) = (Watched::new().await, pair());
+    let (files, told) = (&watched.files, |word| watched.told(word));
+    let first = watched.certificates.current();
 
     // A line break more, because the clock of the file system may be coarse.
     std::fs::write(&files.cert, two.cert.pem() + "\n").unwrap();
-    tokio::time::sleep(every * 10).await;
+    tokio::time::sleep(EVERY * 10).await;
     assert_eq!((told("ERROR"), told("the last one stays"), told("renewed")), (1, 1, 0));
-    assert!(Arc::ptr_eq(&first, &certificates.current()));
+    assert!(Arc::ptr_eq(&first, &watched.certificates.current()));
 
     std::fs::write(&files.key, two.signing_key.serialize_pem() + "\n").unwrap();
-    tokio::time::sleep(every * 10).await;
+    tokio::time::sleep(EVERY * 10).await;
     assert_eq!((told("ERROR"), told("renewed")), (1, 1));
-    assert!(!Arc::ptr_eq(&first, &certificates.current()));
-    stop.cancel();
-    task.join_next().await.unwrap().unwrap();
+    assert!(!Arc::ptr_eq(&first, &watched.certificates.current()));
+    watched.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pair_that_failed_is_tried_again_though_its_files_look_the_same() {
-    let every = Duration::from_secs(5);
-    let folder = tempfile::tempdir().unwrap();
-    let files = PairFiles { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
-    let (one, two) = (pair(), pair());
-    std::fs::write(&files.cert, one.cert.pem()).unwrap();
-    std::fs::write(&files.key, one.signing_key.serialize_pem()).unwrap();
-    let certificates = Certificates::open(files.clone()).await.unwrap();
-    let (_guard, lines) = logged();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let mut task = tokio::task::JoinSet::new();
-    task.spawn(certificates.clone().keep_up(every, stop.clone()));
-    let told = |word: &str| String::from_utf8(lines.lock().unwrap().clone()).unwrap().matches(word).count();
-    let first = certificates.current();
+    let (watched, two) = (Watched::new().await, pair());
+    let (files, told) = (&watched.files, |word| watched.told(word));
+    let first = watched.certificates.current();
     // Between two looks, so that none sees half of what is written.
-    tokio::time::sleep(every / 2).await;
+    tokio::time::sleep(EVERY / 2).await;
 
     // Always of one length and one time: what hinders passes, and the files tell nothing of it.
     let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
@@ -127,18 +145,17 @@ async fn a_pair_that_failed_is_tried_again_though_its_files_look_the_same() {
     };
     std::fs::write(&files.cert, two.cert.pem() + "\n").unwrap();
     write_key("");
-    tokio::time::sleep(every * 10).await;
+    tokio::time::sleep(EVERY * 10).await;
     assert_eq!((told("ERROR"), told("holds no private key"), told("renewed")), (1, 1, 0));
     // Another reason is told, once again.
-    write_key(&one.signing_key.serialize_pem());
-    tokio::time::sleep(every * 10).await;
+    write_key(&watched.one.signing_key.serialize_pem());
+    tokio::time::sleep(EVERY * 10).await;
     assert_eq!((told("ERROR"), told("cannot be used: "), told("renewed")), (2, 1, 0));
-    assert!(Arc::ptr_eq(&first, &certificates.current()));
+    assert!(Arc::ptr_eq(&first, &watched.certificates.current()));
 
     write_key(&two.signing_key.serialize_pem());
-    tokio::time::sleep(every * 10).await;
+    tokio::time::sleep(EVERY * 10).await;
     assert_eq!((told("ERROR"), told("renewed")), (2, 1));
-    assert!(!Arc::ptr_eq(&first, &certificates.current()));
-    stop.cancel();
-    task.join_next().await.unwrap().unwrap();
+    assert!(!Arc::ptr_eq(&first, &watched.certificates.current()));
+    watched.end().await;
 }

@@ -45,6 +45,7 @@ macro_rules! every_store {
         }
     };
 }
+pub(crate) use every_store;
 
 every_store! {
     what_was_never_stored_is_none,

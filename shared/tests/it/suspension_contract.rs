@@ -11,18 +11,7 @@ use penstock_shared::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::subscription_contract::{Opened, dynamodb_store, embedded_store};
-
-macro_rules! every_store {
-    ($($promise:ident),* $(,)?) => {
-        mod embedded {
-            $(#[tokio::test] async fn $promise() { super::$promise(super::embedded_store()).await; })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $promise() { super::$promise(super::dynamodb_store()).await; })*
-        }
-    };
-}
+use crate::subscription_contract::{Opened, dynamodb_store, embedded_store, every_store};
 
 every_store! {
     what_was_noted_is_listed_for_its_pod_alone,
