@@ -22,3 +22,8 @@ output "log_group_name" {
   description = "Log group of the function."
   value       = aws_cloudwatch_log_group.this.name
 }
+
+output "invokers" {
+  description = "Accounts that may invoke the alias."
+  value       = [for it in aws_lambda_permission.mparticle : it.principal]
+}

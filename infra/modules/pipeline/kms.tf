@@ -1,8 +1,7 @@
 # One key for all that the pod stores. Customer managed, so that its policy, its rotation and its end are ours.
 resource "aws_kms_key" "this" {
   description             = "Penstock ${var.pod}: queues, tables, bodies, tokens, images, logs"
-  enable_key_rotation     = true
-  rotation_period_in_days = 365
+  enable_key_rotation     = true # once a year
   deletion_window_in_days = var.kms_deletion_days
 
   policy = jsonencode({

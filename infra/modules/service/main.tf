@@ -91,10 +91,9 @@ resource "aws_ecs_service" "this" {
     rollback = true
   }
 
-  enable_execute_command  = false # nobody gets a shell next to customers' data; the image has none anyway
-  enable_ecs_managed_tags = true
-  propagate_tags          = "SERVICE"
-  wait_for_steady_state   = var.wait_for_steady_state
+  enable_execute_command = false # nobody gets a shell next to customers' data; the image has none anyway
+  propagate_tags         = "SERVICE"
+  wait_for_steady_state  = var.wait_for_steady_state
 
   health_check_grace_period_seconds = var.target_group_arn == null ? null : var.health_check_grace_seconds
 
