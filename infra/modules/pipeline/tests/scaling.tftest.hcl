@@ -21,7 +21,7 @@ variables {
 }
 run "workers_follow_seconds_of_backlog" {
   assert {
-    condition     = local.worker_scaling.backlog.expression == "IF(FILL(limited, 0) >= 0.5, 30, (main + retry) / (IF(FILL(settled, 0) > 60, FILL(settled, 0), 60) / 60))"
+    condition     = local.worker_scaling.backlog.expression == "IF(FILL(limited, REPEAT) >= 0.5, 30, (main + retry) / (IF(FILL(settled, REPEAT) > 60, FILL(settled, REPEAT), 60) / 60))"
     error_message = "The maths changed: ${local.worker_scaling.backlog.expression}"
   }
 
@@ -41,7 +41,7 @@ run "workers_follow_seconds_of_backlog" {
 
 run "cpu_only_keeps_workers_from_being_taken_away" {
   assert {
-    condition     = local.worker_scaling.cpu.expression == "IF(FILL(limited, 0) >= 0.5, 60, cpu)"
+    condition     = local.worker_scaling.cpu.expression == "IF(FILL(limited, REPEAT) >= 0.5, 60, cpu)"
     error_message = "The maths changed: ${local.worker_scaling.cpu.expression}"
   }
 
@@ -66,7 +66,7 @@ run "while_the_partner_is_the_limit_every_policy_stands_still" {
   }
 
   assert {
-    condition     = { for key, it in local.worker_scaling : key => startswith(it.expression, "IF(FILL(limited, 0) >= 0.25, ${it.target}, ") } == { backlog = true, cpu = true }
+    condition     = { for key, it in local.worker_scaling : key => startswith(it.expression, "IF(FILL(limited, REPEAT) >= 0.25, ${it.target}, ") } == { backlog = true, cpu = true }
     error_message = "A limited fleet is not held at the target: ${jsonencode(local.worker_scaling)}"
   }
 
