@@ -33,7 +33,8 @@ pub(crate) fn settings<T>(
     flags: BTreeMap<String, String>,
     read: impl FnOnce(&mut Settings<'_>) -> T,
 ) -> Result<(T, LogConfig, Effective), Refused> {
-    let file = match &args.config {
+    // An empty variable counts as not given.
+    let file = match args.config.as_ref().filter(|path| !path.as_os_str().is_empty()) {
         None => None,
         Some(path) => match std::fs::read_to_string(path) {
             Ok(text) => Some((path.display().to_string(), text)),
