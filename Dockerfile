@@ -60,7 +60,7 @@ FROM ${BASE_IMAGE} AS runtime
 ARG VERSION=0.1.0
 ARG REVISION=
 LABEL org.opencontainers.image.title="Penstock" \
-      org.opencontainers.image.description="Receives mParticle's outbound calls and delivers them to a partner's API, without losing one" \
+      org.opencontainers.image.description="Receives mParticle's outbound calls and delivers them to a partner's API" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

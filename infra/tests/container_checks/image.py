@@ -105,23 +105,32 @@ def _run(mounted, environment):
                                 env=path | environment | more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     for arguments in (["--version"], ["check", "/etc/penstock/partner.toml"]):
-        process = start(*arguments)
-        said = process.communicate(timeout=30)[0]
-        if process.returncode:
-            yield f"penstock {' '.join(arguments)} ended with {process.returncode}: {said}"
+        code, said = _end(start(*arguments))
+        if code:
+            yield f"penstock {' '.join(arguments)} ended with {code}: {said}"
     # The counter-proof: what keeps its queue in a file cannot run like this.
-    process = start("run", PENSTOCK_TOKENS="secret", PENSTOCK_ADMIN="127.0.0.1:0", PENSTOCK_INGRESS_LISTEN="127.0.0.1:0")
-    said = process.communicate(timeout=30)[0]
-    if process.returncode != 69 or "penstock.db" not in said:
-        yield f"the root is not read-only: `run` ended with {process.returncode}: {said}"
+    embedded = {name: value for name, value in CLOUD.items() if name not in ("PENSTOCK_QUEUE", "PENSTOCK_STORE")}
+    code, said = _end(start("run", **embedded))
+    if code != 69 or "penstock.db" not in said:
+        yield f"the root is not read-only: `run` ended with {code}: {said}"
     for role in ("ingress", "worker"):
         yield from _role(start(role, **CLOUD), role)
 
 
+def _end(process, seconds=15):
+    """Exit code and output; a process that lives longer is killed."""
+    watchdog = threading.Timer(seconds, process.kill)
+    watchdog.start()
+    said = process.communicate()[0]
+    watchdog.cancel()
+    return process.returncode, said
+
+
 def _role(process, role):
+    lines = []
+    # In case it never says where it listens.
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
-    lines = []
     for line in process.stdout:
         lines.append(line)
         if admin := re.search(r"admin on (http://127\.0\.0\.1:\d+)", line):
@@ -130,10 +139,11 @@ def _role(process, role):
                     yield f"{role}: /healthz says {answer.status}"
             break
     process.terminate()
-    lines.append(process.communicate()[0])
+    code, said = _end(process, 60)
     watchdog.cancel()
-    if process.returncode:
-        yield f"{role} ended with {process.returncode}: {''.join(lines)}"
+    lines.append(said)
+    if code:
+        yield f"{role} ended with {code}: {''.join(lines)}"
     elif len(lines) < 2:
         yield f"{role} did not start: {''.join(lines)}"
 

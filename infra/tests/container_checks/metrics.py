@@ -39,7 +39,7 @@ def mistakes(expression, table):
             yield f"{name} is a counter: ask for its rate, or for a sum of all"
         known |= set(has)
         for label, word in re.findall(r'(\w+)!?="([^"]*)"', matchers):
-            if label not in has or word not in has[label]:
+            if label not in EVERYWHERE and word not in has.get(label, ()):
                 yield f"{name} has no {label}={word}"
     for label in sorted(labels - known):
         yield f"grouped by {label}, which nothing in it has: {expression}"
