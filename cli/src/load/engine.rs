@@ -123,7 +123,9 @@ impl<'a> Engine<'a> {
                 match self.line.take() {
                     Next::Turn(turn) => self.pending = Some(turn),
                     Next::NotBefore(at) => return Some(at),
-                    Next::Over if self.free.len() + self.pausing.len() == self.connections.len() => return None,
+                    Next::Over if self.free.len() + self.pausing.len() == self.connections.len() => {
+                        return None;
+                    }
                     Next::Unknown | Next::Over => return Some(Duration::MAX),
                 }
             }

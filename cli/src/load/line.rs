@@ -97,14 +97,8 @@ impl Line {
             }
             Pace::Closed(until) => Source::Closed { until },
         };
-        let state = State {
-            source,
-            numbered: 0,
-            later: BinaryHeap::new(),
-            out: 0,
-            dropped: 0,
-            closed: false,
-        };
+        let state =
+            State { source, numbered: 0, later: BinaryHeap::new(), out: 0, dropped: 0, closed: false };
         Self { begun: Instant::now(), late_max, state: Mutex::new(state) }
     }
 
@@ -203,7 +197,9 @@ mod tests {
     fn a_closed_loop_has_turns_until_its_time_is_over() {
         let line = Line::new(Pace::Closed(Duration::from_secs(3_600)), Duration::ZERO);
         for number in 0..3 {
-            assert!(matches!(line.take(), Next::Turn(turn) if turn.number == number && turn.at <= line.now()));
+            assert!(
+                matches!(line.take(), Next::Turn(turn) if turn.number == number && turn.at <= line.now())
+            );
         }
         assert_eq!(Line::new(Pace::Closed(Duration::ZERO), Duration::ZERO).take(), Next::Over);
     }

@@ -19,7 +19,6 @@ mod tests;
 
 use std::{io, sync::Arc, time::Duration};
 
-use self::{engine::Engine, tally::Tally};
 pub(crate) use self::{
     connection::Target,
     line::{Line, Turn},
@@ -27,6 +26,7 @@ pub(crate) use self::{
     schedule::{Schedule, constant, poisson},
     tally::{LoadReport, Percentiles},
 };
+use self::{engine::Engine, tally::Tally};
 
 /// Loops of a load; one can make some twenty thousand requests a second.
 const LOOPS: usize = 2;

@@ -52,7 +52,7 @@ async fn check_takes_right_files_and_lists_every_mistake_of_a_wrong_one_with_its
 async fn an_empty_variable_counts_as_not_given() {
     let names = ["CONFIG", "PARTNER", "QUEUE", "STORE", "ADMIN", "INGRESS_LISTEN", "DATA_DIR", "NO_AUTH"];
     let names = names.map(|name| format!("PENSTOCK_{name}"));
-    let empty = names.each_ref().map(|name| (name.as_str(), ""));
+    let empty = names.each_ref().map(|name| (name.as_str(), String::new()));
     let ended = run(&["ingress"], &empty).await;
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.starts_with("error: no partner.toml given"), "{}", ended.stderr);
