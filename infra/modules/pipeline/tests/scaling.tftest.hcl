@@ -49,9 +49,9 @@ run "cpu_only_keeps_workers_from_being_taken_away" {
     condition = tomap({ for it in aws_appautoscaling_policy.worker["cpu"].target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics : it.id =>
       join(" ", concat(flatten([for stat in it.metric_stat : [stat.stat, [for metric in stat.metric : concat([metric.namespace, metric.metric_name], sort([for dimension in metric.dimensions : "${dimension.name}=${dimension.value}"]))]]]), [tostring(it.return_data)]))
       }) == tomap({
-        cpu     = "Average AWS/ECS CPUUtilization ClusterName=penstock-us1 ServiceName=penstock-us1-worker false"
-        limited = "Average Penstock PartnerLimitedShare Pod=us1 Role=worker false"
-        result  = "true"
+      cpu     = "Average AWS/ECS CPUUtilization ClusterName=penstock-us1 ServiceName=penstock-us1-worker false"
+      limited = "Average Penstock PartnerLimitedShare Pod=us1 Role=worker false"
+      result  = "true"
     })
     error_message = "The maths is given other metrics than it names."
   }
