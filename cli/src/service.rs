@@ -16,7 +16,10 @@ use penstock_shared::{
     config::Settings,
     partner::Partner,
     shutdown,
-    telemetry::{self, IngressMetrics, MetricsHandle, WorkerMetrics},
+    telemetry::{
+        self, IngressMetrics, MetricsHandle, WorkerMetrics,
+        cloudwatch::{CloudwatchConfig, Publisher, Role as Published},
+    },
 };
 use penstock_worker::{
     config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program,
@@ -119,6 +122,7 @@ struct Configured {
     backends: BackendConfig,
     ingress: IngressConfig,
     worker: WorkerConfig,
+    cloudwatch: Option<CloudwatchConfig>,
 }
 
 impl Configured {
@@ -136,6 +140,7 @@ impl Configured {
             backends: BackendConfig::read(settings, role.has_worker()),
             ingress: IngressConfig::read(settings),
             worker: WorkerConfig::read(settings),
+            cloudwatch: CloudwatchConfig::read(settings),
         }
     }
 }
@@ -206,7 +211,8 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         TokensConfig::Secret(name) if role.has_ingress() => Some(configured.backends.secret(name).await),
         _ => None,
     };
-    let parts = Parts { partner, program, backends, secret, clock, metrics };
+    let parts =
+        Parts { partner, program, backends, secret, clock, metrics, cloudwatch: configured.cloudwatch };
     let worker = role.has_worker().then_some(configured.worker);
     let Listeners { ingress, admin } = listeners;
     Ok(Ok(Service::new(parts, configured.ingress, ingress, worker, Some(admin))?))
@@ -221,6 +227,7 @@ pub(crate) struct Parts {
     pub(crate) secret: Option<StoredSecret>,
     pub(crate) clock: Clock,
     pub(crate) metrics: MetricsHandle,
+    pub(crate) cloudwatch: Option<CloudwatchConfig>,
 }
 
 /// The roles of one process, ready to serve.
@@ -229,6 +236,7 @@ pub(crate) struct Service {
     worker: Option<(penstock_worker::Deps, WorkerConfig)>,
     admin: Option<TcpListener>,
     metrics: MetricsHandle,
+    publisher: Option<Publisher>,
     /// The worker's counts.
     pub(crate) ledger: Arc<Ledger>,
 }
@@ -242,7 +250,17 @@ impl Service {
         worker: Option<WorkerConfig>,
         admin: Option<TcpListener>,
     ) -> Result<Self, anyhow::Error> {
-        let Parts { partner, program, backends, secret, clock, metrics } = parts;
+        let Parts { partner, program, backends, secret, clock, metrics, cloudwatch } = parts;
+        let roles = [(listeners.is_some(), Published::Ingress), (worker.is_some(), Published::Worker)];
+        let roles = roles.into_iter().filter_map(|(is_there, role)| is_there.then_some(role));
+        let publisher = cloudwatch.map(|config| Publisher {
+            config,
+            pod: ingress.pod.clone(),
+            roles: roles.collect(),
+            clock,
+            metrics: metrics.clone(),
+            meter: backends.meter.clone(),
+        });
         let ledger = Arc::new(Ledger::new(ingress.pod.clone(), WorkerMetrics::new()));
         let front = penstock_ingress::Deps {
             queues: backends.queues.clone(),
@@ -280,6 +298,7 @@ impl Service {
             worker,
             admin,
             metrics,
+            publisher,
             ledger,
         })
     }
@@ -290,7 +309,7 @@ impl Service {
     /// # Errors
     /// When a part broke off, did not drain in time, or ended unasked.
     pub(crate) async fn serve(self, stop: CancellationToken) -> Result<ExitStatus, anyhow::Error> {
-        let Self { ingress, worker, admin, metrics, ledger } = self;
+        let Self { ingress, worker, admin, metrics, publisher, ledger } = self;
         let worker_alone = ingress.is_none();
         let (front_admin, worker_admin) = if worker_alone { (None, admin) } else { (admin, None) };
         let mut parts = supervise::Parts::new();
@@ -310,7 +329,12 @@ impl Service {
             ended
         };
         let probes = serve_probes(worker_admin, metrics, stop.clone(), done.clone());
-        let (ended, ()) = tokio::join!(served, probes);
+        let published = async {
+            if let Some(publisher) = publisher {
+                publisher.run(std::io::stdout(), done.clone()).await;
+            }
+        };
+        let (ended, (), ()) = tokio::join!(served, probes, published);
         ended.map(|()| ExitStatus::Done)
     }
 }
