@@ -192,7 +192,7 @@ async fn settle(
     stop: &CancellationToken,
 ) -> Result<u64, anyhow::Error> {
     loop {
-        let mut left = ledger.counts().in_flight();
+        let mut left = ledger.counts().in_flight;
         for queue in [&queues.main, &queues.retry] {
             let depth = queue.depth().await?;
             left += depth.visible + depth.leased + depth.delayed;

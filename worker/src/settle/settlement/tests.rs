@@ -3,6 +3,7 @@ use penstock_shared::{ids::Address, pack::PackedBody};
 use proptest::prelude::*;
 
 use super::*;
+use crate::outcome::FilterReason;
 
 const NOW: i64 = 1_800_000_000_000;
 
