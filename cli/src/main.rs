@@ -14,6 +14,7 @@ mod service;
 mod setup;
 mod simulate;
 mod supervise;
+mod surroundings;
 
 use std::process::ExitCode;
 

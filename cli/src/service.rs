@@ -14,7 +14,7 @@ use penstock_shared::{
     aws::secret::StoredSecret,
     clock::Clock,
     config::Settings,
-    partner::Partner,
+    partner::{self, Partner},
     shutdown,
     telemetry::{
         self, IngressMetrics, MetricsHandle, WorkerMetrics,
@@ -34,6 +34,7 @@ use crate::{
     listen::Listeners,
     setup::{self, ConfigArgs, Refused},
     supervise,
+    surroundings::{Plans, Surroundings},
 };
 
 /// Which parts of the pipeline a process is.
@@ -48,11 +49,11 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn has_ingress(self) -> bool {
+    pub(crate) fn has_ingress(self) -> bool {
         self != Self::Worker
     }
 
-    fn has_worker(self) -> bool {
+    pub(crate) fn has_worker(self) -> bool {
         self != Self::Ingress
     }
 }
@@ -123,6 +124,7 @@ struct Configured {
     ingress: IngressConfig,
     worker: WorkerConfig,
     cloudwatch: Option<CloudwatchConfig>,
+    surroundings: Surroundings,
 }
 
 impl Configured {
@@ -132,16 +134,29 @@ impl Configured {
         if let Some(Err(error)) = &parsed {
             settings.disagree(format!("partner_url (PENSTOCK_PARTNER_URL) is no URL: {error}; write one like https://api.example.com"));
         }
-        Self {
+        let backends = BackendConfig::read(settings, role.has_worker());
+        let queues = backends.stated();
+        let configured = Self {
             partner_file: settings.optional_text("partner"),
             registration_before: settings.optional_text("registration_before").map(PathBuf::from),
             partner_url: parsed.and_then(Result::ok),
             admin: settings.address("admin", ([127, 0, 0, 1], 9090).into()),
-            backends: BackendConfig::read(settings, role.has_worker()),
+            backends,
             ingress: IngressConfig::read(settings),
-            worker: WorkerConfig::read(settings),
+            worker: WorkerConfig { queues, ..WorkerConfig::read(settings) },
             cloudwatch: CloudwatchConfig::read(settings),
-        }
+            surroundings: Surroundings::read(settings, queues),
+        };
+        configured.check(settings, role);
+        configured
+    }
+
+    /// What cannot be right together is told with the mistakes of single settings; a partner.toml that cannot be read
+    /// is told by itself, after them.
+    fn check(&self, settings: &mut Settings<'_>, role: Role) {
+        let partner = self.partner_file.as_ref().and_then(|file| partner::load(Path::new(file)).ok());
+        let plans = Plans::of(role, &self.ingress, &self.worker, partner.as_ref());
+        self.surroundings.disagreements(plans).into_iter().for_each(|told| settings.disagree(told));
     }
 }
 
@@ -180,6 +195,9 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         Ok(loaded) => loaded,
         Err(refused) => return Ok(Err(refused)),
     };
+    if let Some(attempts_max) = configured.worker.attempts_max {
+        partner.retry.attempts_max = attempts_max;
+    }
     setup::logs(&log);
     effective.log();
     if let Some(url) = configured.partner_url {
@@ -353,4 +371,24 @@ async fn serve_probes(
         admin::serve(listener, readiness, metrics.clone(), done.clone()),
         metrics.keep_up(done.clone())
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_docs_have_every_setting_with_its_default() {
+        let docs = include_str!("../../docs/configuration.md");
+        let mut settings = Settings::new(penstock_shared::config::Sources::default());
+        Configured::read(&mut settings, Role::Both);
+        for setting in settings.finish().unwrap().settings {
+            let name = format!("`{}`", setting.name);
+            let mut rows = docs.lines().filter(|line| line.starts_with("| `"));
+            let row = rows.find(|row| row.split(" | ").next().is_some_and(|names| names.contains(&name)));
+            let row: Vec<&str> = row.unwrap_or_else(|| panic!("no row for {name}")).split(" | ").collect();
+            let default = if setting.value.is_empty() { "none" } else { &setting.value };
+            assert_eq!(row[2].trim_matches('`'), default, "{name}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod process;
 mod send;
 mod simulate;
 mod simulate_mparticle;
+mod surroundings_e2e;
 mod tokens_e2e;
 mod verbs;
 
