@@ -34,8 +34,10 @@ pub struct LeaseTasks {
 /// The right to settle one received message. Renewing ends when it is dropped.
 #[derive(Debug)]
 pub struct Lease {
+    queue: Arc<dyn Queue>,
+    receipt: Receipt,
     lost: Arc<AtomicBool>,
-    _renewing: DropGuard,
+    renewing: DropGuard,
 }
 
 impl Lease {
@@ -44,8 +46,9 @@ impl Lease {
         let lost = Arc::new(AtomicBool::new(false));
         let dropped = tokio_util::sync::CancellationToken::new();
         let (marked, counter) = (lost.clone(), tasks.lost.clone());
+        let (renewed, held) = (queue.clone(), receipt.clone());
         let renewing = async move {
-            renew(queue, receipt, config).await;
+            renew(renewed, held, config).await;
             marked.store(true, Ordering::Relaxed);
             counter.increment(1);
         };
@@ -53,7 +56,16 @@ impl Lease {
         tasks.tracker.spawn(async move {
             until.run_until_cancelled_owned(renewing).await;
         });
-        Self { lost, _renewing: dropped.drop_guard() }
+        Self { queue, receipt, lost, renewing: dropped.drop_guard() }
+    }
+
+    /// Renews no more, and hides the message for so long.
+    ///
+    /// # Errors
+    /// When the queue did not do so: the message comes back when its lease lapses.
+    pub async fn hide(self, hidden: Duration) -> Result<(), QueueError> {
+        drop(self.renewing);
+        self.queue.renew(&self.receipt, hidden).await
     }
 
     /// True once the message is known to be another's.

@@ -59,7 +59,7 @@ use self::{
     ledger::Ledger,
     mapping::Program,
     settle::Settler,
-    split::Splitter,
+    split::{LaterPacks, Splitter},
     subscriptions::Subscriptions,
 };
 
@@ -234,6 +234,7 @@ fn splitter(
         spill: deps.spill.clone(),
         clock: deps.clock,
         ledger: deps.ledger.clone(),
+        later_packs: LaterPacks::new(deps.ledger.metrics().packs_later_version.clone()),
         spilled_bytes: ByteBudget::new(bytes_max),
         mapped_bytes: ByteBudget::new(bytes_max),
     })

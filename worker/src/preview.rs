@@ -6,6 +6,7 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use metrics::Counter;
 use penstock_shared::{
     clock::Clock,
     firehose,
@@ -28,7 +29,7 @@ use crate::{
     ledger::Ledger,
     mapping::Program,
     outcome::Outcome,
-    split::{LaneDraft, Planned, Splitter},
+    split::{LaneDraft, LaterPacks, Planned, Splitter},
     subscriptions::Subscriptions,
 };
 
@@ -173,6 +174,7 @@ fn splitter(partner: &Arc<Partner>, program: &Arc<Program>, pod: &Pod, now_ms: i
         spill: Arc::new(NoSpill),
         clock,
         ledger: Arc::new(Ledger::new(pod.clone(), WorkerMetrics::new())),
+        later_packs: LaterPacks::new(Counter::noop()),
         spilled_bytes: ByteBudget::new(usize::MAX),
         mapped_bytes: ByteBudget::new(usize::MAX),
     }

@@ -2,6 +2,7 @@
 //! outcome here.
 
 mod audience;
+mod later;
 mod plan;
 mod request;
 
@@ -31,6 +32,7 @@ use crate::{
     outcome::{Outcome, RejectReason, RetryReason},
     subscriptions::Subscriptions,
 };
+pub(crate) use later::LaterPacks;
 use plan::Plan;
 pub(crate) use plan::{LaneDraft, Planned};
 
@@ -44,6 +46,7 @@ pub(crate) struct Splitter {
     pub(crate) spill: Arc<dyn Spill>,
     pub(crate) clock: Clock,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) later_packs: LaterPacks,
     /// Memory for spilled bodies, which the queue's own messages do not tell of.
     pub(crate) spilled_bytes: ByteBudget,
     /// Memory for mapped items: a mapping may make much of little.
@@ -104,10 +107,9 @@ impl Splitter {
                 }
                 (pack.requests, plans)
             }
-            // Written by a newer ingress: a worker that can read it will. The message comes back by itself.
+            // Written by a newer ingress: a worker that can read it will.
             Err(error @ (PackError::UnknownVersion(_) | PackError::UnknownCodec(_))) => {
-                tracing::error!(%error, "a message is left to a newer worker");
-                return;
+                return self.later_packs.put_back(message, &error).await;
             }
             Err(error) => {
                 let request = self.unreadable_pack(&message);

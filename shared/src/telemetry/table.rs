@@ -318,6 +318,12 @@ pub(super) const WORKER_LANES: &Metric = &Metric {
     kind: Kind::Gauge,
     labels: &[],
 };
+pub(super) const WORKER_PACKS_LATER_VERSION: &Metric = &Metric {
+    name: "worker_packs_later_version_total",
+    help: "Packs that this version cannot read, each time one was received; put back for a newer worker.",
+    kind: Kind::Counter,
+    labels: &[],
+};
 pub(super) const WORKER_LEASES_LOST: &Metric = &Metric {
     name: "worker_leases_lost_total",
     help: "Messages that went back to the queue while they were worked on; their items may be delivered twice.",
@@ -386,6 +392,7 @@ pub const METRICS: &[&Metric] = &[
     WORKER_GATE_WAITS,
     WORKER_PARTNER_LIMITED_SHARE,
     WORKER_LANES,
+    WORKER_PACKS_LATER_VERSION,
     WORKER_LEASES_LOST,
     QUEUE_DEPTH,
     QUEUE_OLDEST,

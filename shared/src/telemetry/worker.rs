@@ -38,6 +38,8 @@ pub struct WorkerMetrics {
     pub partner_limited_share: Gauge,
     /// `worker_lanes`.
     pub lanes: Gauge,
+    /// `worker_packs_later_version_total`.
+    pub packs_later_version: Counter,
     /// `worker_leases_lost_total`.
     pub leases_lost: Counter,
 }
@@ -61,6 +63,7 @@ impl WorkerMetrics {
             gate_waits: table::WORKER_GATE_WAITS.counters(),
             partner_limited_share: table::WORKER_PARTNER_LIMITED_SHARE.gauge(),
             lanes: table::WORKER_LANES.gauge(),
+            packs_later_version: table::WORKER_PACKS_LATER_VERSION.counter(),
             leases_lost: table::WORKER_LEASES_LOST.counter(),
         }
     }

@@ -86,16 +86,20 @@ impl Bench {
     }
 
     fn deps(&mut self) -> Deps {
+        let queues = self.queues();
+        self.deps_on(queues)
+    }
+
+    pub(crate) fn queues(&self) -> Queues {
+        Queues { main: self.main.clone(), fallback: None, retry: self.retry.clone(), dead: self.dead.clone() }
+    }
+
+    fn deps_on(&mut self, queues: Queues) -> Deps {
         self.seed += 1;
         Deps {
             ecs_agent: None,
             meter: Arc::default(),
-            queues: Queues {
-                main: self.main.clone(),
-                fallback: None,
-                retry: self.retry.clone(),
-                dead: self.dead.clone(),
-            },
+            queues,
             spill: self.spill.clone(),
             subscriptions: self.store.clone(),
             destination: self.script.clone(),
@@ -110,6 +114,12 @@ impl Bench {
     /// Starts a worker.
     pub(crate) fn start(&mut self) {
         let (deps, config, stop) = (self.deps(), self.config, self.stop.clone());
+        self.workers.spawn(penstock_worker::run(deps, config, stop));
+    }
+
+    /// Starts a worker on other queues.
+    pub(crate) fn start_on(&mut self, queues: Queues) {
+        let (deps, config, stop) = (self.deps_on(queues), self.config, self.stop.clone());
         self.workers.spawn(penstock_worker::run(deps, config, stop));
     }
 
@@ -130,8 +140,13 @@ impl Bench {
 
     /// Puts one message of these requests on the main queue.
     pub(crate) fn put(&self, bodies: &[Value]) {
+        self.main.put(self.pack(bodies));
+    }
+
+    /// The bytes of a message of these requests.
+    pub(crate) fn pack(&self, bodies: &[Value]) -> bytes::Bytes {
         let requests = bodies.iter().map(|body| self.packed(body)).collect();
-        self.main.put(Pack { requests }.encode(CompressionLevel::default()));
+        Pack { requests }.encode(CompressionLevel::default())
     }
 
     pub(crate) fn packed(&self, body: &Value) -> PackedRequest {

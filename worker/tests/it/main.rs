@@ -8,6 +8,7 @@ mod delivery;
 mod drain;
 mod faults;
 mod http_destination;
+mod later_version;
 mod messages;
 mod partner_limited;
 mod script;
