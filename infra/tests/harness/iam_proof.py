@@ -1,0 +1,126 @@
+"""The IAM proof against the emulator: policies as applied on one side, recorded calls on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.calls import ACCOUNT
+from iam.implied import Use, context, uses_of_keys
+from iam.policy import Statement, grants, parse
+from iam.proof import Unrecorded, needed, read_exceptions, refused, stale, unused
+
+from .cloud import Cloud
+from .console import Failed
+
+
+def policies(cloud: Cloud, region: str, role: str) -> tuple[Statement, ...]:
+    """Every statement that a role has, inline or attached, as the emulator stores it."""
+    iam = cloud.client("iam", region)
+    found: list[Statement] = []
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        found += parse(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        arn = attached["PolicyArn"]
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found += parse(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+    return tuple(found)
+
+
+def uses(calls: Iterator[dict[str, Any]], access_keys: Sequence[str], region: str, keys: Mapping[str, str]) -> list[Use]:
+    """What the holders of these access keys used, each once, with the uses of KMS keys that AWS makes of it."""
+    found: dict[Use, None] = {}
+    said = tuple(sorted(context(region, ACCOUNT).items()))
+    for call in calls:
+        if call["access_key"] not in access_keys:
+            continue
+        if call["action"].endswith("?") or not call["resources"]:
+            raise Failed(f"a role made a call that the recorder does not understand: {call}")
+        for resource in call["resources"]:
+            found[Use(call["action"], resource, said)] = None
+    derived = [use for made in found for use in uses_of_keys(made, region, ACCOUNT, keys)]
+    return list(dict.fromkeys([*found, *derived]))
+
+
+def keys_of(cloud: Cloud, region: str, outputs: Mapping[str, Any]) -> dict[str, str]:
+    """The KMS keys of one's own that the pipeline's resources are encrypted with."""
+    found: dict[str, str | None] = {}
+    for name in ("main", "retry", "dead"):
+        url = outputs[f"{name}_queue_url"]
+        attributes = cloud.client("sqs", region).get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        found[outputs[f"{name}_queue_arn"]] = attributes.get("KmsMasterKeyId")
+    bucket = outputs["spill_bucket_name"]
+    rules = cloud.client("s3", region).get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    found[f"arn:aws:s3:::{bucket}"] = rules[0]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+    for name in (outputs["subscriptions_table_name"], outputs["quota_table_name"]):
+        table = cloud.client("dynamodb", region).describe_table(TableName=name)["Table"]
+        found[table["TableArn"]] = table.get("SSEDescription", {}).get("KMSMasterKeyArn")
+    secret = outputs["tokens_secret_arn"]
+    found[secret] = cloud.client("secretsmanager", region).describe_secret(SecretId=secret).get("KmsKeyId")
+    kms = cloud.client("kms", region)
+    own = {resource: kms.describe_key(KeyId=key)["KeyMetadata"] for resource, key in found.items() if key and "alias/aws/" not in key}
+    return {resource: key["Arn"] for resource, key in own.items() if key["KeyManager"] == "CUSTOMER"}
+
+
+def prove(cloud: Cloud, region: str, outputs: Mapping[str, Any], access_keys: Mapping[str, str], more: Roles, listed: Path) -> str:
+    """Fails unless each role allows what it did, and all else it allows is in the list. Says the sums.
+
+    `access_keys` are the keys that each role's process ran with; `more` are roles that no process of the run had.
+    """
+    keys = keys_of(cloud, region, outputs)
+    roles = {role: policies(cloud, region, outputs[f"{role}_role_name"]) for role in access_keys}
+    used = {role: uses(cloud.calls(), [key], region, keys) for role, key in access_keys.items()}
+    used["function"] = [translated(use, more.function_names) for use in used["ingress"]]
+    return compare(roles | {"function": more.function, "execution": more.execution}, used, read_exceptions(listed))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Policies of the roles that no process of the run has: ECS's own, and the function's.
+
+    The function is the same code as ingress and makes its calls, but on its own region's resources: `function_names` says
+    what they are called there.
+    """
+
+    execution: tuple[Statement, ...]
+    function: tuple[Statement, ...]
+    function_names: Mapping[str, str]
+
+
+def read_roles(cloud: Cloud, region: str, fargate: Mapping[str, Any], function: Mapping[str, Any]) -> Roles:
+    """Reads them, while both regions exist."""
+    definition = cloud.client("ecs", region).describe_task_definition(taskDefinition=fargate["worker_task_definition_arn"])
+    execution = definition["taskDefinition"]["executionRoleArn"].rsplit("/", 1)[-1]
+    names = {fargate[name]: function[name] for name in ("main_queue_arn", "retry_queue_arn", "dead_queue_arn", "tokens_secret_arn")}
+    for name in ("subscriptions_table_name", "spill_bucket_name"):
+        names[fargate[name]] = function[name]
+    theirs, ours = (set(keys_of(cloud, region, outputs).values()) for outputs in (function, fargate))
+    names |= dict(zip(sorted(ours), sorted(theirs), strict=True))
+    return Roles(policies(cloud, region, execution), policies(cloud, region, function["ingress_role_name"]), names)
+
+
+def translated(use: Use, names: Mapping[str, str]) -> Use:
+    """The same use in another region: the longest name that stands in its resource is replaced."""
+    for name in sorted(names, key=len, reverse=True):
+        if name in use.resource:
+            return Use(use.action, use.resource.replace(name, names[name]), use.context)
+    return use
+
+
+def compare(roles: Mapping[str, Sequence[Statement]], used: Mapping[str, Sequence[Use]], exceptions: Sequence[Unrecorded]) -> str:
+    """The judgement over all roles."""
+    wrong: list[str] = []
+    sums: list[str] = []
+    for role, statements in roles.items():
+        uses_of_role = used.get(role, ())
+        wrong += [f"{role}: not allowed: {use.action} on {use.resource}" for use in refused(statements, uses_of_role)]
+        wrong += [f"{role}: allowed, not used and not in the list: {action} on {resource}" for action, resource in unused(role, statements, uses_of_role, exceptions)]
+        sums.append(f"{role}: {len(grants(statements))} rights granted, {len(uses_of_role)} used, {len(needed(statements, uses_of_role))} indispensable")
+        if uses_of_role and not needed(statements, uses_of_role):
+            wrong.append(f"{role}: no right is indispensable, so this proof would pass without any")
+    wrong += [f"in the list, but no role has it: {line}" for line in stale(dict(roles), exceptions)]
+    if wrong:
+        raise Failed("the roles' policies and the recorded calls do not agree", "\n".join(wrong))
+    return "\n".join(sums)
