@@ -1,0 +1,121 @@
+resource "aws_cloudwatch_log_group" "this" {
+  name              = var.log_group_name
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+locals {
+  container = {
+    name      = var.role
+    image     = var.image
+    command   = [var.role]
+    essential = true
+    cpu       = var.cpu_units
+    memory    = var.memory_mib
+
+    user                   = "65532:65532"
+    readonlyRootFilesystem = true
+    privileged             = false
+    linuxParameters = {
+      capabilities       = { add = [], drop = ["ALL"] }
+      initProcessEnabled = false # the process is PID 1 and handles its signals itself
+    }
+    # Fargate's soft limit of 1024 files would end far below ingress.connections_max.
+    ulimits = [{ name = "nofile", softLimit = 65535, hardLimit = 65535 }]
+
+    # No healthCheck: it runs a command inside the container, and the image has neither a shell nor a client. What it would find
+    # out is found out elsewhere: ingress by the load balancer's GET /readyz, the worker by its end, as it exits when a stage of it
+    # does, and by the alarms on the age of the oldest message and on tasks.
+
+    portMappings = [for port in var.ports : { containerPort = port, hostPort = port, protocol = "tcp" }]
+    environment  = [for name, value in var.environment : { name = name, value = value }]
+    secrets      = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
+    stopTimeout  = var.stop_timeout_seconds
+    mountPoints  = []
+    volumesFrom  = []
+
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = var.role
+        # Logs that do not get away must never hold up answers to mParticle: past this buffer lines are dropped.
+        mode            = "non-blocking"
+        max-buffer-size = "25m"
+      }
+    }
+  }
+}
+
+resource "aws_ecs_task_definition" "this" {
+  family                   = "${var.name}-${var.role}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.cpu_units
+  memory                   = var.memory_mib
+  task_role_arn            = var.task_role_arn
+  execution_role_arn       = var.execution_role_arn
+  container_definitions    = jsonencode([local.container])
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = "ARM64"
+  }
+
+  lifecycle {
+    # The revision before stays registered until the new one serves: the circuit breaker rolls back to it.
+    create_before_destroy = true
+  }
+}
+
+resource "terraform_data" "deploy_after" {
+  input = var.deploy_after
+}
+
+resource "aws_ecs_service" "this" {
+  name             = "${var.name}-${var.role}"
+  cluster          = var.cluster_arn
+  task_definition  = aws_ecs_task_definition.this.arn
+  desired_count    = var.count_min
+  launch_type      = "FARGATE"
+  platform_version = "LATEST" # 1.4.0; ECS patches it, tasks take it up when they are replaced
+
+  # New tasks first, old ones then: capacity never falls below what autoscaling asked for.
+  deployment_minimum_healthy_percent = 100
+  deployment_maximum_percent         = 200
+  availability_zone_rebalancing      = "ENABLED"
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  enable_execute_command = false # nobody gets a shell next to customers' data; the image has none anyway
+  propagate_tags         = "SERVICE"
+  wait_for_steady_state  = var.wait_for_steady_state
+
+  health_check_grace_period_seconds = var.target_group_arn == null ? null : var.health_check_grace_seconds
+
+  network_configuration {
+    subnets          = var.subnet_ids
+    security_groups  = [var.security_group_id]
+    assign_public_ip = false
+  }
+
+  dynamic "load_balancer" {
+    for_each = var.target_group_arn == null ? [] : [var.target_group_arn]
+
+    content {
+      target_group_arn = load_balancer.value
+      container_name   = var.role
+      container_port   = var.ports[0]
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [desired_count] # autoscaling's
+  }
+
+  depends_on = [terraform_data.deploy_after]
+}

@@ -1,0 +1,15 @@
+module "pipeline" {
+  source = "../../modules/pipeline"
+
+  pod                = "au1"
+  region             = "ap-southeast-2"
+  availability_zones = ["ap-southeast-2a", "ap-southeast-2b", "ap-southeast-2c"]
+  vpc_cidr           = "10.67.0.0/20"
+
+  # Yours: the host name that mParticle is to call, and the Route 53 zone that it belongs to.
+  domain_name = "au1.penstock.example.com"
+  zone_id     = "Z0123456789EXAMPLE"
+
+  ingress_image_tag = var.ingress_image_tag
+  worker_image_tag  = var.worker_image_tag
+}

@@ -1,0 +1,7 @@
+provider "aws" {
+  region = "ap-southeast-2"
+
+  default_tags {
+    tags = { Project = "penstock", Pod = "au1" }
+  }
+}

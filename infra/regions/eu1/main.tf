@@ -1,0 +1,15 @@
+module "pipeline" {
+  source = "../../modules/pipeline"
+
+  pod                = "eu1"
+  region             = "eu-central-1"
+  availability_zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+  vpc_cidr           = "10.66.0.0/20"
+
+  # Yours: the host name that mParticle is to call, and the Route 53 zone that it belongs to.
+  domain_name = "eu1.penstock.example.com"
+  zone_id     = "Z0123456789EXAMPLE"
+
+  ingress_image_tag = var.ingress_image_tag
+  worker_image_tag  = var.worker_image_tag
+}
