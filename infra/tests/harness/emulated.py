@@ -24,6 +24,9 @@ module "pipeline" {{
   waf_enabled          = true
   deletion_protection  = false
   force_destroy        = true
+
+  # So short that the run sees leases being renewed; it becomes the worker's lease.
+  visibility_timeout_seconds = 8
 }}
 """
 _FUNCTION_VALUES = """

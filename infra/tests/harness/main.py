@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from . import provider, static
+from . import policy_lint, provider, static
 from .children import Children
 from .console import Console, Failed
 from .emulated import emulated
@@ -91,7 +91,7 @@ def _linters(run: Run) -> None:
     with run.console.step("virtual environment of the linters"):
         venv = static.linters(run)
     with run.console.step("checkov"):
-        said = static.checkov(run, venv)
+        said = policy_lint.checkov(run, venv)
     run.console.say(said)
     dockerfile = run.settings.repository / "Dockerfile"
     if dockerfile.is_file():

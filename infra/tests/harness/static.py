@@ -73,14 +73,6 @@ def linters(run: Run) -> Path:
     return ensure_venv(run.settings.tools / "infra-lint", run.settings.tests / "requirements-lint.txt", pip)
 
 
-def checkov(run: Run, venv: Path) -> str:
-    """The policy linter: everything that it finds and checkov.yaml does not explain is a failure."""
-    command = [str(venv / "bin" / "python"), str(venv / "bin" / "checkov"), "--config-file", str(run.settings.tests / "checkov.yaml"),
-               "--directory", str(run.settings.infra)]
-    _, output = run.children.run(command, env=clean_environment(), cwd=run.settings.infra, timeout_seconds=240)
-    return next((line for line in output.splitlines() if line.startswith("Passed checks")), "")
-
-
 def hadolint(run: Run, venv: Path, dockerfile: Path) -> None:
     """The Dockerfile linter."""
     command = [str(venv / "bin" / "hadolint"), "--failure-threshold", "info", str(dockerfile)]
