@@ -6,6 +6,7 @@ mod check;
 mod dead_letters;
 mod demo;
 mod exit;
+mod healthy;
 mod listen;
 mod load;
 mod preview;
@@ -59,6 +60,8 @@ enum Verb {
     /// Run the worker alone: delivers what the queue holds to the partner.
     #[command(after_help = "Example:\n  penstock worker --partner partner.toml --queue sqs --store dynamodb")]
     Worker(ServiceArgs),
+    /// Ask a role that runs on this machine whether it is well.
+    Healthy(healthy::HealthyArgs),
     /// Check a partner.toml.
     Check(check::CheckArgs),
     /// Show the exact HTTP requests messages become, without sending one.
@@ -109,6 +112,7 @@ async fn run(verb: Verb) -> Result<ExitStatus, anyhow::Error> {
         Verb::Run(args) => Box::pin(service::run(&args, Role::Both)).await,
         Verb::Ingress(args) => Box::pin(service::run(&args, Role::Ingress)).await,
         Verb::Worker(args) => Box::pin(service::run(&args, Role::Worker)).await,
+        Verb::Healthy(args) => healthy::run(args, setup::variable).await,
         Verb::Check(args) => Ok(check::run(&args)),
         Verb::Preview(args) => Box::pin(preview::run(args)).await,
         Verb::Send(args) => Box::pin(send::run(args)).await,

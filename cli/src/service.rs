@@ -54,35 +54,36 @@ impl Role {
     }
 }
 
-/// Flags of the roles. Each is also a setting: of the file, and of the environment.
+/// Flags of the roles. Each is also a setting: of the file, and of the environment, where the settings look themselves, as
+/// an empty variable is none for them.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ServiceArgs {
-    /// The integration: routes, limits, credentials, registration.
-    #[arg(long, value_name = "FILE", env = "PENSTOCK_PARTNER")]
+    /// The integration: routes, limits, credentials, registration [also PENSTOCK_PARTNER].
+    #[arg(long, value_name = "FILE")]
     pub(crate) partner: Option<PathBuf>,
 
-    /// Where mParticle's calls arrive [default: 0.0.0.0:8080].
-    #[arg(long, value_name = "ADDR", env = "PENSTOCK_INGRESS_LISTEN")]
+    /// Where mParticle's calls arrive [default: 0.0.0.0:8080; also PENSTOCK_INGRESS_LISTEN].
+    #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Where /healthz, /readyz and /metrics are answered [default: 127.0.0.1:9090].
-    #[arg(long, value_name = "ADDR", env = "PENSTOCK_ADMIN")]
+    /// Where /healthz, /readyz and /metrics are answered [default: 127.0.0.1:9090; also PENSTOCK_ADMIN].
+    #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<SocketAddr>,
 
-    /// Folder of the embedded queue and store [default: penstock-data].
-    #[arg(long, value_name = "DIR", env = "PENSTOCK_DATA_DIR")]
+    /// Folder of the embedded queue and store [default: penstock-data; also PENSTOCK_DATA_DIR].
+    #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// What packs are kept in [default: embedded] [possible values: embedded, sqs].
-    #[arg(long, value_name = "KIND", env = "PENSTOCK_QUEUE")]
+    /// What packs are kept in [default: embedded; also PENSTOCK_QUEUE] [possible values: embedded, sqs].
+    #[arg(long, value_name = "KIND")]
     pub(crate) queue: Option<String>,
 
-    /// What subscriptions are kept in [default: embedded] [possible values: embedded, dynamodb].
-    #[arg(long, value_name = "KIND", env = "PENSTOCK_STORE")]
+    /// What subscriptions are kept in [default: embedded; also PENSTOCK_STORE] [possible values: embedded, dynamodb].
+    #[arg(long, value_name = "KIND")]
     pub(crate) store: Option<String>,
 
     /// Accept data from anyone. Without it, and without tokens (PENSTOCK_TOKENS, _FILE, _SECRET), data is answered 503.
-    #[arg(long, env = "PENSTOCK_NO_AUTH")]
+    #[arg(long)]
     pub(crate) no_auth: bool,
 
     #[command(flatten)]

@@ -18,8 +18,9 @@ use crate::exit::ExitStatus;
 /// Flags every verb that reads settings has.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ConfigArgs {
-    /// A TOML file with settings; docs/configuration.md lists them all. A variable wins over it, a flag over both.
-    #[arg(long, value_name = "FILE", env = "PENSTOCK_CONFIG")]
+    /// A TOML file with settings; docs/configuration.md lists them all. A variable wins over it, a flag over both
+    /// [also PENSTOCK_CONFIG].
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -33,9 +34,11 @@ pub(crate) fn settings<T>(
     flags: BTreeMap<String, String>,
     read: impl FnOnce(&mut Settings<'_>) -> T,
 ) -> Result<(T, LogConfig, Effective), Refused> {
-    let file = match &args.config {
+    // Read here and not by the parser of arguments, as an empty variable counts as not given.
+    let set = || variable("PENSTOCK_CONFIG").filter(|text| !text.is_empty()).map(PathBuf::from);
+    let file = match args.config.clone().or_else(set) {
         None => None,
-        Some(path) => match std::fs::read_to_string(path) {
+        Some(path) => match std::fs::read_to_string(&path) {
             Ok(text) => Some((path.display().to_string(), text)),
             Err(error) => {
                 eprintln!("error: cannot read the settings file {}: {error}", path.display());

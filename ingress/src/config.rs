@@ -65,6 +65,8 @@ pub struct PackingConfig {
     pub linger_max: Duration,
     /// Most requests in one pack.
     pub requests_max: usize,
+    /// About how many bytes a pack is to have, compressed, to be sent before `linger_max`.
+    pub bytes_enough: usize,
     /// About how many bytes a pack has, compressed, when it is closed before its time.
     pub bytes_max: usize,
     /// How long a queue may take before the other one is asked too, if there is one.
@@ -174,10 +176,16 @@ impl CallLimits {
 impl PackingConfig {
     fn read(settings: &mut Settings<'_>) -> Self {
         let level = settings.count("ingress.compression_level", 1, 1..=19);
-        let linger_ms = settings.choice("ingress.mode", "latency", &[("latency", 5), ("thrift", 25)]);
+        // The queue bills by 64 KiB: a pack somewhat below that is as cheap as a longer wait makes it.
+        let (linger_ms, enough) = settings.choice(
+            "ingress.mode",
+            "latency",
+            &[("latency", (5, 52 * KIB)), ("thrift", (25, 448 * KIB))],
+        );
         Self {
             linger_max: settings.millis("ingress.linger_max_ms", linger_ms, 0..=1_000),
             requests_max: settings.count("ingress.pack_requests_max", 512, 1..=4_096),
+            bytes_enough: settings.bytes("ingress.pack_bytes_enough", enough, KIB..=16 * MIB),
             bytes_max: settings.bytes("ingress.pack_bytes_max", 448 * KIB, KIB..=16 * MIB),
             fallback_after: settings.millis("ingress.fallback_after_ms", 40, 1..=10_000),
             sends_max: settings.count("ingress.sends_max", 8, 1..=256),

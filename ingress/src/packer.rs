@@ -155,10 +155,11 @@ impl Packer {
     /// Takes what is in the channel already.
     fn take_waiting(&mut self) {
         let now = Instant::now();
-        let mut taken = 0;
+        let (mut taken, mut bytes) = (0, 0);
         while self.open && self.line.has_room() {
             match self.entries.try_recv() {
                 Ok(entry) => {
+                    bytes += entry.bytes();
                     self.line.push(entry.bytes(), entry, now);
                     taken += 1;
                 }
@@ -167,7 +168,7 @@ impl Packer {
             }
         }
         if taken > 0 {
-            self.pace.note(taken, now);
+            self.pace.note(taken, bytes, now);
             self.line.fill_to(self.sender.unpacked(self.config.bytes_max));
         }
     }
@@ -176,9 +177,9 @@ impl Packer {
     fn take_first(&mut self, entry: Option<Entry>) {
         match entry {
             Some(entry) => {
-                let now = Instant::now();
-                self.line.push(entry.bytes(), entry, now);
-                self.pace.note(1, now);
+                let (now, bytes) = (Instant::now(), entry.bytes());
+                self.line.push(bytes, entry, now);
+                self.pace.note(1, bytes, now);
             }
             None => self.open = false,
         }
@@ -186,7 +187,8 @@ impl Packer {
 
     /// When the open pack is to be sent, full or not.
     fn due_at(&self) -> Option<Instant> {
-        self.line.open_since().map(|since| since + self.pace.linger())
+        let enough = self.sender.unpacked(self.config.bytes_enough);
+        self.line.open_since().map(|since| since + self.pace.linger(enough))
     }
 
     /// Whether a pack that is not full is to be sent now.

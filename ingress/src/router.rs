@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::Full;
 use hyper::body::Body;
-use penstock_shared::{firehose::RequestKind, telemetry::IngressMetrics};
+use penstock_shared::{firehose::RequestKind, ids::Pod, telemetry::IngressMetrics};
 use tokio::time::Instant;
 
 use crate::{
@@ -69,7 +69,12 @@ where
     let (head, body) = request.into_parts();
     let mut body = Source::new(body);
     let mut response = receive(ingress, &head, &mut body).await;
-    if response.status() == StatusCode::UNAUTHORIZED && head.version < Version::HTTP_2 {
+    let stranger = match response.status() {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::METHOD_NOT_ALLOWED => ingress.caller(&head).1 != Caller::Authentic,
+        _ => false,
+    };
+    if stranger && head.version < Version::HTTP_2 {
         // Who may not send data may not rest here either: connections are for those who may.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -131,8 +136,7 @@ impl Ingress {
         if head.method != Method::POST {
             return Answer::problem(Situation::NotPost, None);
         }
-        let pod = self.endpoints.pod_of(&head.uri, &head.headers).unwrap_or(&self.core.pod);
-        let caller = self.access.judge(pod, &head.headers);
+        let (pod, caller) = self.caller(head);
         let (limits, pool) = self.limits(caller);
         let trace = trace(&head.headers);
         match body::read(&head.headers, body, limits, pool).await {
@@ -155,6 +159,12 @@ impl Ingress {
                 answer
             }
         }
+    }
+
+    /// Who calls, and which pod's endpoint.
+    fn caller(&self, head: &Parts) -> (&Pod, Caller) {
+        let pod = self.endpoints.pod_of(&head.uri, &head.headers).unwrap_or(&self.core.pod);
+        (pod, self.access.judge(pod, &head.headers))
     }
 
     /// How much of a caller's body is read, and out of which pool.

@@ -54,7 +54,7 @@ pub(crate) struct IngressArgs {
 enum Part {
     /// Every server at one rate: processor time, latency, memory, cost.
     Comparison,
-    /// Both modes, at 2,000/s and at 60 % of what they can hold.
+    /// Both modes, at 2,000/s and at 60 % and 80 % of what they can hold.
     Latency,
     /// Both modes, both sizes of body, at 2,000/s and 10,000/s.
     Cost,

@@ -22,9 +22,9 @@ const OVERLOAD_CONNECTIONS: usize = 4;
 pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     let subject = Subject::Sqs15;
     let running = run.start(subject, None).await?;
-    let capacity = run.capacity(&running).await?;
-    let (normal, offered) = (capacity * COMFORT, capacity * OVERLOAD);
-    eprintln!("{}: {offered:.0}/s where it holds {capacity:.0}/s", subject.title());
+    let holds = run.holds(&running).await?;
+    let (normal, offered) = (holds * COMFORT, holds * OVERLOAD);
+    eprintln!("{}: {offered:.0}/s where it holds {holds:.0}/s", subject.title());
     let connections = plan::connections(run.options.connections * OVERLOAD_CONNECTIONS);
     let load = |per_second| Pace::Open(constant(per_second, run.length(1.0)));
     let before = measure(&running, &run.large, load(normal), run.options.connections).await?;
@@ -34,7 +34,7 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     Ok(Overload {
         subject,
         connections,
-        capacity_per_second: capacity,
+        holds_per_second: holds,
         offered_per_second: offered,
         resident_least_bytes: least,
         resident_most_bytes: most,

@@ -89,8 +89,8 @@ pub(super) struct Bill {
 pub(super) struct Overload {
     pub(super) subject: Subject,
     pub(super) connections: usize,
-    /// Taken in a closed loop.
-    pub(super) capacity_per_second: f64,
+    /// What the server holds.
+    pub(super) holds_per_second: f64,
     /// Asked of the load; what it made is in `during`.
     pub(super) offered_per_second: f64,
     /// Least and most during the overload, its first second aside.

@@ -134,9 +134,9 @@ const OVERLOAD: [&str; 9] =
 
 fn overload_title(overload: &Overload) -> String {
     format!(
-        "Overload: {}, which takes {:.0}/s in a closed loop; {} connections",
+        "Overload: {}, which holds {:.0}/s; {} connections",
         overload.subject.title(),
-        overload.capacity_per_second,
+        overload.holds_per_second,
         overload.connections
     )
 }

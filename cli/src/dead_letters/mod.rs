@@ -32,12 +32,12 @@ pub(crate) struct DeadLettersArgs {
     #[command(subcommand)]
     verb: Verb,
 
-    /// Folder of the embedded queue.
-    #[arg(long, global = true, value_name = "DIR", env = "PENSTOCK_DATA_DIR")]
+    /// Folder of the embedded queue [also PENSTOCK_DATA_DIR].
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<std::path::PathBuf>,
 
-    /// What packs are kept in: embedded or sqs.
-    #[arg(long, global = true, value_name = "KIND", env = "PENSTOCK_QUEUE")]
+    /// What packs are kept in: embedded or sqs [also PENSTOCK_QUEUE].
+    #[arg(long, global = true, value_name = "KIND")]
     queue: Option<String>,
 
     #[command(flatten)]

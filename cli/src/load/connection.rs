@@ -1,21 +1,17 @@
-//! One connection: a blocking socket that is kept while it lives, and made anew when it does not.
+//! One connection: a socket that is kept while it lives, and made anew when it does not. It never blocks.
 
 use std::{
-    io::{self, ErrorKind, IoSlice, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::SocketAddr,
 };
 
-use tokio::time::Instant;
+use mio::{Interest, Registry, Token, net::TcpStream};
 
 use super::{
     Failure,
     reply::{Head, Reply},
 };
 
-/// A connection that was idle for longer is looked at before it is used: the server may have closed it, and a request
-/// written into it would be one that failed.
-const IDLE_UNSEEN_MAX: Duration = Duration::from_secs(1);
 /// First size of the buffer for answers.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -44,104 +40,188 @@ impl Target {
     }
 }
 
+/// How far an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// There is none.
+    Resting,
+    Connecting,
+    Writing,
+    Reading,
+}
+
+/// What came of looking at a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// There is no exchange, or it goes on when the socket says more.
+    Nothing,
+    /// The answer is whole: see [`Connection::reply`].
+    Answered,
+    /// There will be none.
+    Failed(Failure),
+}
+
 /// A connection to the target; made when it is first needed.
 pub(super) struct Connection<'a> {
     target: &'a Target,
-    timeout: Duration,
+    token: Token,
     stream: Option<TcpStream>,
-    /// When it was last of use.
-    used: Instant,
+    phase: Phase,
+    request: Vec<u8>,
+    written: usize,
     buffer: Vec<u8>,
+    filled: usize,
+    head: Option<Head>,
 }
 
 impl<'a> Connection<'a> {
-    pub(super) fn new(target: &'a Target, timeout: Duration) -> Self {
-        Self { target, timeout, stream: None, used: Instant::now(), buffer: vec![0; READ_BYTES] }
-    }
-
-    /// Sends a body, `signed` with the authorization, and reads the answer. A connection that failed is not used again.
-    pub(super) fn exchange(&mut self, body: &[u8], signed: bool) -> Result<Reply<'_>, Failure> {
-        let idle = self.used.elapsed() > IDLE_UNSEEN_MAX;
-        let mut stream = match self.stream.take().filter(|stream| !idle || is_open(stream)) {
-            Some(stream) => stream,
-            None => self.connect().map_err(|_| Failure::Connect)?,
-        };
-        let length = format!("{}\r\n\r\n", body.len());
-        let target_head = if signed { &self.target.signed } else { &self.target.unsigned };
-        write(&mut stream, &mut [target_head, length.as_bytes(), body]).map_err(|error| failure(&error))?;
-        let head = read(&mut stream, &mut self.buffer)?;
-        if head.stays {
-            self.stream = Some(stream);
-            self.used = Instant::now();
-        }
-        let body = &self.buffer[head.length..head.length + head.body_length];
-        Ok(Reply { status: head.status, body })
-    }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&self.target.address, self.timeout)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(self.timeout))?;
-        stream.set_write_timeout(Some(self.timeout))?;
-        Ok(stream)
-    }
-}
-
-/// Whether the other side has neither closed the connection nor said anything unasked.
-fn is_open(stream: &TcpStream) -> bool {
-    let silent = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
-    stream.set_nonblocking(true).is_ok()
-        && stream.peek(&mut [0]).is_err_and(silent)
-        && stream.set_nonblocking(false).is_ok()
-}
-
-/// Writes all parts, in one call when the socket takes them.
-fn write(stream: &mut TcpStream, parts: &mut [&[u8]; 3]) -> io::Result<()> {
-    while parts.iter().any(|part| !part.is_empty()) {
-        let mut written = match stream.write_vectored(&parts.map(IoSlice::new)) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => written,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        for part in parts.iter_mut() {
-            let of_it = written.min(part.len());
-            *part = &part[of_it..];
-            written -= of_it;
+    pub(super) fn new(target: &'a Target, token: Token) -> Self {
+        Self {
+            target,
+            token,
+            stream: None,
+            phase: Phase::Resting,
+            request: Vec::new(),
+            written: 0,
+            buffer: vec![0; READ_BYTES],
+            filled: 0,
+            head: None,
         }
     }
-    Ok(())
-}
 
-/// Reads one whole answer to the beginning of `buffer`.
-fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<Head, Failure> {
-    let (mut filled, mut head) = (0, None);
-    loop {
-        if head.is_none() {
-            head = Head::read(&buffer[..filled]).map_err(|_| Failure::Unreadable)?;
+    /// Begins to send a body, `signed` with the authorization. Not while another exchange goes on.
+    pub(super) fn begin(&mut self, body: &[u8], signed: bool, registry: &Registry) -> Step {
+        self.request.clear();
+        self.request.extend_from_slice(if signed { &self.target.signed } else { &self.target.unsigned });
+        write!(self.request, "{}\r\n\r\n", body.len()).expect("a Vec takes everything");
+        self.request.extend_from_slice(body);
+        (self.written, self.filled, self.head) = (0, 0, None);
+        if self.stream.is_some() {
+            self.phase = Phase::Writing;
+            return self.write();
         }
-        let needed = head.map_or(filled + 1, |head: Head| head.length + head.body_length);
-        match head {
-            Some(head) if filled == needed => return Ok(head),
-            // More than was asked for: nothing of ours.
-            Some(_) if filled > needed => return Err(Failure::Unreadable),
-            _ => {}
-        }
-        if buffer.len() < needed {
-            buffer.resize(needed.next_power_of_two(), 0);
-        }
-        match stream.read(&mut buffer[filled..]) {
-            Ok(0) => return Err(Failure::Broken),
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(failure(&error)),
+        self.phase = Phase::Connecting;
+        match self.connect(registry) {
+            Ok(()) => Step::Nothing,
+            Err(_) => self.fail(Failure::Connect),
         }
     }
-}
 
-fn failure(error: &io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::Timeout,
-        _ => Failure::Broken,
+    fn connect(&mut self, registry: &Registry) -> io::Result<()> {
+        let mut stream = TcpStream::connect(self.target.address)?;
+        registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    /// Goes on with what goes on, after the socket has said something.
+    pub(super) fn advance(&mut self) -> Step {
+        match self.phase {
+            Phase::Resting => {
+                // The other side has closed, or said something unasked.
+                self.stream = None;
+                Step::Nothing
+            }
+            Phase::Connecting => match self.connected() {
+                Ok(true) => self.write_and_read(),
+                Ok(false) => Step::Nothing,
+                Err(_) => self.fail(Failure::Connect),
+            },
+            // The answer may have come meanwhile, and the socket says so only once.
+            Phase::Writing => self.write_and_read(),
+            Phase::Reading => self.read(),
+        }
+    }
+
+    fn connected(&mut self) -> io::Result<bool> {
+        let stream = self.stream.as_ref().ok_or(ErrorKind::NotConnected)?;
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => {
+                stream.set_nodelay(true)?;
+                self.phase = Phase::Writing;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write_and_read(&mut self) -> Step {
+        match self.write() {
+            Step::Nothing if self.phase == Phase::Reading => self.read(),
+            step => step,
+        }
+    }
+
+    fn write(&mut self) -> Step {
+        let Some(stream) = &mut self.stream else { return self.fail(Failure::Broken) };
+        while self.written < self.request.len() {
+            match stream.write(&self.request[self.written..]) {
+                Ok(0) => return self.fail(Failure::Broken),
+                Ok(written) => self.written += written,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Nothing,
+                Err(_) => return self.fail(Failure::Broken),
+            }
+        }
+        self.phase = Phase::Reading;
+        Step::Nothing
+    }
+
+    fn read(&mut self) -> Step {
+        loop {
+            if self.head.is_none() {
+                match Head::read(&self.buffer[..self.filled]) {
+                    Ok(head) => self.head = head,
+                    Err(_) => return self.fail(Failure::Unreadable),
+                }
+            }
+            let needed = self.head.map_or(self.filled + 1, |head| head.length + head.body_length);
+            if self.head.is_some() && self.filled >= needed {
+                // More than was asked for is nothing of ours.
+                return if self.filled == needed { self.answered() } else { self.fail(Failure::Unreadable) };
+            }
+            if self.buffer.len() < needed {
+                self.buffer.resize(needed.next_power_of_two(), 0);
+            }
+            let Some(stream) = &mut self.stream else { return self.fail(Failure::Broken) };
+            match stream.read(&mut self.buffer[self.filled..]) {
+                Ok(0) => return self.fail(Failure::Broken),
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Nothing,
+                Err(_) => return self.fail(Failure::Broken),
+            }
+        }
+    }
+
+    fn answered(&mut self) -> Step {
+        self.phase = Phase::Resting;
+        if self.head.is_some_and(|head| !head.stays) {
+            self.stream = None;
+        }
+        Step::Answered
+    }
+
+    fn fail(&mut self, failure: Failure) -> Step {
+        (self.phase, self.stream) = (Phase::Resting, None);
+        Step::Failed(failure)
+    }
+
+    /// The time of the exchange is over. The connection is not used again.
+    pub(super) fn give_up(&mut self) -> Failure {
+        let failure = if self.phase == Phase::Connecting { Failure::Connect } else { Failure::Timeout };
+        self.fail(failure);
+        failure
+    }
+
+    /// The last answer, once it is whole.
+    pub(super) fn reply(&self) -> Option<Reply<'_>> {
+        let head = self.head?;
+        let body = self.buffer.get(head.length..head.length + head.body_length)?;
+        Some(Reply { status: head.status, body })
     }
 }

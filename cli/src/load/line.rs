@@ -1,13 +1,12 @@
-//! The line of turns that connections take from, in the order of their times.
+//! The line of turns that loops take from, in the order of their times.
 //!
-//! One idle thread, the leader, waits for the next turn's time to come near; the others wait for the lead. A turn is
-//! handed out a little before its time and its thread sleeps out the rest, so that the time a thread needs to wake does
-//! not add up along the line. The line holds no turn of the schedule before it is taken, however late they are.
+//! A turn is handed out a little before its time to the loop that asks first, so that not every loop wakes for it. The
+//! line holds no turn of the schedule before it is taken, however late they are.
 
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -34,16 +33,25 @@ pub(crate) struct Line {
     begun: Instant,
     late_max: Duration,
     state: Mutex<State>,
-    lead: Condvar,
-    follow: Condvar,
+}
+
+/// What the line has for who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A turn, whose time has come or is near.
+    Turn(Turn),
+    /// None so far; the next one is not handed out before this.
+    NotBefore(Duration),
+    /// None so far; one that is under way may bring others.
+    Unknown,
+    /// None any more.
+    Over,
 }
 
 struct State {
     source: Source,
     numbered: u64,
     later: BinaryHeap<Reverse<Turn>>,
-    /// A thread waits for the next turn's time.
-    led: bool,
     /// Turns taken and not ended: they may put others into the line.
     out: usize,
     dropped: u64,
@@ -63,11 +71,6 @@ impl State {
         };
         let later = self.later.peek().map(|Reverse(turn)| turn.at);
         scheduled.into_iter().chain(later).min()
-    }
-
-    /// Nothing is left, and nothing that is out can bring more.
-    fn is_over(&self, now: Duration) -> bool {
-        self.closed || (self.next_at(now).is_none() && self.out == 0)
     }
 
     fn pop(&mut self, now: Duration) -> Option<Turn> {
@@ -94,22 +97,9 @@ impl Line {
             }
             Pace::Closed(until) => Source::Closed { until },
         };
-        let state = State {
-            source,
-            numbered: 0,
-            later: BinaryHeap::new(),
-            led: false,
-            out: 0,
-            dropped: 0,
-            closed: false,
-        };
-        Self {
-            begun: Instant::now(),
-            late_max,
-            state: Mutex::new(state),
-            lead: Condvar::new(),
-            follow: Condvar::new(),
-        }
+        let state =
+            State { source, numbered: 0, later: BinaryHeap::new(), out: 0, dropped: 0, closed: false };
+        Self { begun: Instant::now(), late_max, state: Mutex::new(state) }
     }
 
     /// Time since the beginning.
@@ -124,25 +114,17 @@ impl Line {
             return false;
         }
         state.later.push(Reverse(turn));
-        // The leader may wait for a later one; without a leader someone has to become it.
-        if state.led {
-            self.lead.notify_one()
-        } else {
-            self.follow.notify_one()
-        }
         true
     }
 
     /// Ends the run early: no turn is handed out any more.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
-        self.lead.notify_all();
-        self.follow.notify_all();
     }
 
-    /// Closes the line if the holder panics: others would wait for its turn's end for ever.
-    pub(super) fn close_on_panic(&self) -> impl Drop + '_ {
-        CloseOnPanic(self)
+    /// Closes the line at the end of the holder: it is over then, or something went wrong, and its turns end no more.
+    pub(super) fn close_on_drop(&self) -> impl Drop + '_ {
+        CloseOnDrop(self)
     }
 
     /// Turns that were not sent because they came too late to the front.
@@ -150,59 +132,33 @@ impl Line {
         self.lock().dropped
     }
 
-    /// A thread's first turn; `None` when there is none any more.
-    pub(super) fn take(&self) -> Option<Turn> {
-        self.wait(self.lock())
-    }
-
-    /// Says that the last turn taken has ended, and takes another.
-    pub(super) fn take_next(&self) -> Option<Turn> {
+    /// Takes the next turn, if its time has come or is near. Say [`Line::ended`] of it afterwards.
+    pub(super) fn take(&self) -> Next {
         let mut state = self.lock();
-        state.out -= 1;
-        self.wait(state)
-    }
-
-    fn wait(&self, mut state: MutexGuard<'_, State>) -> Option<Turn> {
         loop {
             let now = self.now();
-            let next = if state.closed { None } else { state.next_at(now) };
-            let over = state.is_over(now);
-            match next {
-                Some(at) if at <= now + AHEAD => {
-                    let turn = state.pop(now)?;
-                    if now.saturating_sub(turn.at) > self.late_max {
-                        state.dropped += 1;
-                        continue;
-                    }
-                    state.out += 1;
-                    if !state.led {
-                        self.follow.notify_one();
-                    }
-                    return Some(turn);
-                }
-                None if over => {
-                    self.lead.notify_all();
-                    self.follow.notify_all();
-                    return None;
-                }
-                Some(at) if !state.led => {
-                    state.led = true;
-                    let near = at.saturating_sub(now + AHEAD);
-                    state = self.lead.wait_timeout(state, near).unwrap_or_else(PoisonError::into_inner).0;
-                    state.led = false;
-                }
-                _ => state = self.follow.wait(state).unwrap_or_else(PoisonError::into_inner),
+            if state.closed {
+                return Next::Over;
             }
+            match state.next_at(now) {
+                None if state.out == 0 => return Next::Over,
+                None => return Next::Unknown,
+                Some(at) if at > now + AHEAD => return Next::NotBefore(at.saturating_sub(AHEAD)),
+                Some(_) => {}
+            }
+            let Some(turn) = state.pop(now) else { return Next::Unknown };
+            if now.saturating_sub(turn.at) > self.late_max {
+                state.dropped += 1;
+                continue;
+            }
+            state.out += 1;
+            return Next::Turn(turn);
         }
     }
 
-    /// Sleeps until a time of the run.
-    #[expect(clippy::disallowed_methods, reason = "a load runs in the machine's time, to the microsecond")]
-    pub(super) fn sleep_until(&self, at: Duration) {
-        let left = at.saturating_sub(self.now());
-        if !left.is_zero() {
-            std::thread::sleep(left);
-        }
+    /// Says that a turn taken has ended.
+    pub(super) fn ended(&self) {
+        self.lock().out -= 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -210,13 +166,11 @@ impl Line {
     }
 }
 
-struct CloseOnPanic<'a>(&'a Line);
+struct CloseOnDrop<'a>(&'a Line);
 
-impl Drop for CloseOnPanic<'_> {
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.close();
-        }
+        self.0.close();
     }
 }
 
@@ -227,11 +181,14 @@ mod tests {
     #[test]
     fn a_line_is_not_over_while_a_turn_is_out_that_may_bring_others() {
         let line = Line::new(Pace::Open(Box::new(std::iter::once(Duration::ZERO))), Duration::MAX);
-        let is_over = || line.lock().is_over(line.now());
-        assert!(line.take().is_some_and(|turn| turn.number == 0) && !is_over());
+        assert_eq!(line.take(), Next::Turn(Turn { at: Duration::ZERO, number: 0 }));
+        assert_eq!(line.take(), Next::Unknown);
         assert!(line.push(Turn { at: Duration::ZERO, number: 7 }));
-        assert!(line.take_next().is_some_and(|turn| turn.number == 7) && !is_over());
-        assert!(line.take_next().is_none() && is_over());
+        line.ended();
+        assert_eq!(line.take(), Next::Turn(Turn { at: Duration::ZERO, number: 7 }));
+        assert_eq!(line.take(), Next::Unknown);
+        line.ended();
+        assert_eq!(line.take(), Next::Over);
         line.close();
         assert!(!line.push(Turn { at: Duration::ZERO, number: 8 }));
     }
@@ -240,15 +197,24 @@ mod tests {
     fn a_closed_loop_has_turns_until_its_time_is_over() {
         let line = Line::new(Pace::Closed(Duration::from_secs(3_600)), Duration::ZERO);
         for number in 0..3 {
-            assert!(line.take().is_some_and(|turn| turn.number == number && turn.at <= line.now()));
+            assert!(
+                matches!(line.take(), Next::Turn(turn) if turn.number == number && turn.at <= line.now())
+            );
         }
-        assert_eq!(Line::new(Pace::Closed(Duration::ZERO), Duration::ZERO).take(), None);
+        assert_eq!(Line::new(Pace::Closed(Duration::ZERO), Duration::ZERO).take(), Next::Over);
     }
 
     #[test]
     fn a_turn_that_is_too_late_is_dropped_and_counted() {
         let line = Line::new(Pace::Open(Box::new([Duration::ZERO; 3].into_iter())), Duration::ZERO);
-        assert_eq!(line.take(), None);
+        assert_eq!(line.take(), Next::Over);
         assert_eq!(line.dropped(), 3);
+    }
+
+    #[test]
+    fn a_turn_is_handed_out_a_little_before_its_time() {
+        let at = Duration::from_secs(3_600);
+        let line = Line::new(Pace::Open(Box::new(std::iter::once(at))), Duration::MAX);
+        assert_eq!(line.take(), Next::NotBefore(at - AHEAD));
     }
 }

@@ -1,13 +1,15 @@
 //! The load engine: sends requests by a schedule and measures what comes back.
 //!
-//! It shares the machine with what it measures, so it is plain: one thread a connection, each with a blocking socket,
-//! a request written in one system call, an answer read by hand. A thread takes the next turn from the [`Line`] and
-//! sleeps until its time; when all are busy, turns wait, and their waiting counts, since latency is measured from the
-//! *intended* start of each request. What the schedule asks for is not softened by a slow server.
+//! It shares the machine with what it measures, so it is lean: two threads, each a loop over non-blocking sockets, a
+//! request written in one system call, an answer read by hand. A loop takes the next turn from the [`Line`] and begins it
+//! at its time, to some microseconds; when all connections are busy, turns wait, and their waiting counts, since latency
+//! is measured from the *intended* start of each request. What the schedule asks for is not softened by a slow server.
 //!
 //! Time here is the machine's, not `tokio::time`: a load that a paused clock could hold up would measure nothing.
 
+mod alarm;
 mod connection;
+mod engine;
 mod line;
 mod reply;
 mod schedule;
@@ -15,13 +17,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
-use self::{connection::Connection, tally::Tally};
 pub(crate) use self::{
     connection::Target,
     line::{Line, Turn},
@@ -29,13 +26,10 @@ pub(crate) use self::{
     schedule::{Schedule, constant, poisson},
     tally::{LoadReport, Percentiles},
 };
+use self::{engine::Engine, tally::Tally};
 
-/// Threads that share one tally: few enough never to wait for it, many enough to keep memory small.
-const TALLIES: usize = 8;
-/// A thread needs a request, an answer and little else.
-const STACK_BYTES: usize = 256 * 1024;
-/// Pause of a connection that could not be made, so that a closed loop does not spin on a server that is away.
-const CONNECT_PAUSE: Duration = Duration::from_millis(5);
+/// Loops of a load; one can make some twenty thousand requests a second.
+const LOOPS: usize = 2;
 
 /// What is sent, and what becomes of the answers. Shared by all connections.
 pub(crate) trait Traffic: Sync {
@@ -110,31 +104,34 @@ pub(crate) struct Plan {
 /// after `line.close()`. Blocks: call it where blocking is allowed.
 ///
 /// # Errors
-/// When a thread cannot be started.
+/// When a thread cannot be started, or the system has nothing to wait with.
 ///
 /// # Panics
 /// When `traffic` does.
 pub(crate) fn run(plan: &Plan, line: &Line, traffic: &dyn Traffic) -> io::Result<LoadReport> {
-    let tallies: Vec<Mutex<Tally>> = (0..TALLIES).map(|_| Mutex::default()).collect();
-    std::thread::scope(|scope| {
-        for number in 0..plan.connections {
-            let tally = &tallies[number % tallies.len()];
-            let thread = std::thread::Builder::new().name("load".to_owned()).stack_size(STACK_BYTES);
-            let started = thread.spawn_scoped(scope, move || {
-                let _close = line.close_on_panic();
-                send(plan, line, traffic, tally);
-            });
-            if let Err(error) = started {
-                line.close();
-                return Err(error);
-            }
+    let loops = LOOPS.min(plan.connections);
+    let ended: io::Result<Vec<Tally>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..loops)
+            .map(|number| {
+                let connections = (plan.connections + number) / loops;
+                let work = move || {
+                    // Whichever way this one ends, the others must not wait for its turns for ever.
+                    let _close = line.close_on_drop();
+                    Engine::new(plan, line, traffic, connections)?.run()
+                };
+                std::thread::Builder::new().name("load".to_owned()).spawn_scoped(scope, work)
+            })
+            .collect();
+        if threads.iter().any(Result::is_err) {
+            line.close();
         }
-        Ok(())
-    })?;
+        let join = |thread: io::Result<std::thread::ScopedJoinHandle<'_, io::Result<Tally>>>| {
+            thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    });
     let mut whole = Tally::default();
-    for tally in tallies {
-        whole.add(&tally.into_inner().unwrap_or_else(PoisonError::into_inner));
-    }
+    ended?.iter().for_each(|tally| whole.add(tally));
     Ok(whole.report(line.dropped()))
 }
 
@@ -152,39 +149,4 @@ pub(crate) async fn run_apart(
 ) -> io::Result<LoadReport> {
     let running = tokio::task::spawn_blocking(move || run(&plan, &line, &*traffic));
     running.await.map_err(io::Error::other)?
-}
-
-/// One connection's life.
-fn send(plan: &Plan, line: &Line, traffic: &dyn Traffic, tally: &Mutex<Tally>) {
-    let mut connection = Connection::new(&plan.target, plan.timeout);
-    let mut scratch = Vec::new();
-    let mut turn = line.take();
-    while let Some(Turn { at, number }) = turn {
-        line.sleep_until(at);
-        let started = line.now();
-        if !traffic.begin(number, line) {
-            turn = line.take_next();
-            continue;
-        }
-        scratch.clear();
-        let signed = traffic.is_signed(number);
-        let outcome = connection.exchange(traffic.body(number, &mut scratch), signed);
-        let ended = line.now();
-        tally.lock().unwrap_or_else(PoisonError::into_inner).note(
-            at,
-            started,
-            ended,
-            outcome.as_ref().map(|reply| reply.status).map_err(|failure| *failure),
-        );
-        let ending = match outcome {
-            Ok(reply) => Ending::Answered { reply, latency: ended.saturating_sub(at) },
-            Err(failure) => Ending::Failed(failure),
-        };
-        let away = matches!(ending, Ending::Failed(Failure::Connect));
-        traffic.ended(number, &ending, line);
-        if away {
-            line.sleep_until(ended + CONNECT_PAUSE);
-        }
-        turn = line.take_next();
-    }
 }

@@ -48,6 +48,20 @@ async fn check_takes_right_files_and_lists_every_mistake_of_a_wrong_one_with_its
     assert!(ended.stdout.is_empty(), "{}", ended.stdout);
 }
 
+#[tokio::test]
+async fn an_empty_variable_counts_as_not_given() {
+    let names = ["CONFIG", "PARTNER", "QUEUE", "STORE", "ADMIN", "INGRESS_LISTEN", "DATA_DIR", "NO_AUTH"];
+    let names = names.map(|name| format!("PENSTOCK_{name}"));
+    let empty = names.each_ref().map(|name| (name.as_str(), String::new()));
+    let ended = run(&["ingress"], &empty).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("error: no partner.toml given"), "{}", ended.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("none");
+    let ended = run(&["dead-letters", "--data-dir", data_dir.to_str().unwrap(), "list"], &empty).await;
+    assert_ne!(ended.code, Some(2), "{}", ended.stderr);
+}
+
 /// A file of the webhook's with this partner identity, or none.
 fn with_identity(folder: &Path, name: Option<&str>) -> String {
     let text = std::fs::read_to_string(fixture("partners/webhook.toml")).unwrap();

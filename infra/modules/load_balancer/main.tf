@@ -43,7 +43,7 @@ resource "aws_lb_target_group" "ingress" {
     interval            = 5
     timeout             = 2
     healthy_threshold   = 2
-    unhealthy_threshold = 2
+    unhealthy_threshold = 3 # ingress is not ready while its queue is away; a blip must not replace the fleet
   }
 }
 

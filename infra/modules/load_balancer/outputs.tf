@@ -15,6 +15,11 @@ output "target_group_arn" {
   depends_on = [aws_lb_listener.https]
 }
 
+output "certificate_arn" {
+  description = "Certificate that is served."
+  value       = local.certificate_arn
+}
+
 output "url" {
   description = "What mParticle is to call."
   value       = "https://${coalesce(var.domain_name, aws_lb.this.dns_name)}"

@@ -33,6 +33,11 @@ locals {
   repository_arn    = "arn:${local.partition}:ecr:${var.region}:${local.account_id}:repository/${local.name}"
   log_group_arn     = "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:"
 
+  log_group_names = {
+    ingress = local.is_fargate ? module.ingress[0].log_group_name : module.function[0].log_group_name
+    worker  = module.worker.log_group_name
+  }
+
   port       = 8080
   admin_port = 9090
 

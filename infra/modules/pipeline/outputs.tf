@@ -95,10 +95,7 @@ output "lambda_alias_arn" {
 
 output "log_group_names" {
   description = "Log groups of the two roles."
-  value = {
-    ingress = local.is_fargate ? module.ingress[0].log_group_name : module.function[0].log_group_name
-    worker  = module.worker.log_group_name
-  }
+  value       = local.log_group_names
 }
 
 output "nat_public_ips" {

@@ -8,8 +8,9 @@
 # - While the share of the workers' work that waits for the partner's own limits (rate, concurrency, Retry-After) is at or above the
 #   limit, the metric is exactly its target, and target tracking neither adds nor takes away. More workers could not deliver more
 #   then, and fewer would have to come back when the partner opens again.
-# - Where a minute lacks a point: nothing settled, nothing limited. Without any worker there are no points at all and nothing is
-#   scaled: the least number starts by itself, publishes within a minute, and is followed from then on.
+# - Workers' metrics arrive a little later than SQS's: a minute that lacks them counts as the minute before. Taken for nothing settled,
+#   it would look like a stall. Without any worker there are no points at all and nothing is scaled: the least number starts by
+#   itself, publishes within a minute, and is followed from then on.
 #
 # Backlog alone would take workers away as long as they keep up, until they no longer do. So there is a second policy, on CPU: ECS
 # takes away only when both agree. It too stands still while the partner is the limit.
@@ -19,13 +20,13 @@
 locals {
   worker_settled_per_minute_min = 60
 
-  worker_is_limited = "FILL(limited, 0) >= ${var.partner_limited_share_max}"
+  worker_is_limited = "FILL(limited, REPEAT) >= ${var.partner_limited_share_max}"
 
   worker_scaling = {
     backlog = {
       target     = var.worker_backlog_seconds
       label      = "Seconds of backlog"
-      expression = "IF(${local.worker_is_limited}, ${var.worker_backlog_seconds}, (main + retry) / (IF(FILL(settled, 0) > ${local.worker_settled_per_minute_min}, FILL(settled, 0), ${local.worker_settled_per_minute_min}) / 60))"
+      expression = "IF(${local.worker_is_limited}, ${var.worker_backlog_seconds}, (main + retry) / (IF(FILL(settled, REPEAT) > ${local.worker_settled_per_minute_min}, FILL(settled, REPEAT), ${local.worker_settled_per_minute_min}) / 60))"
       metrics = {
         main    = local.worker_metrics.main
         retry   = local.worker_metrics.retry

@@ -23,9 +23,16 @@ locals {
     # Fargate's soft limit of 1024 files would end far below ingress.connections_max.
     ulimits = [{ name = "nofile", softLimit = 65535, hardLimit = 65535 }]
 
-    # No healthCheck: it runs a command inside the container, and the image has neither a shell nor a client. What it would find
-    # out is found out elsewhere: ingress by the load balancer's GET /readyz, the worker by its end, as it exits when a stage of it
-    # does, and by the alarms on the age of the oldest message and on tasks.
+    # The image has no shell and no client, so the binary asks itself: does the role still run? Whether traffic should come to it is the
+    # load balancer's question (/readyz); a task whose queue is away must not be replaced for it. One that says nothing for a
+    # minute is.
+    healthCheck = {
+      command     = ["CMD", "/usr/bin/penstock", "healthy"]
+      interval    = 15
+      timeout     = 5
+      retries     = 4
+      startPeriod = 60
+    }
 
     portMappings = [for port in var.ports : { containerPort = port, hostPort = port, protocol = "tcp" }]
     environment  = [for name, value in var.environment : { name = name, value = value }]

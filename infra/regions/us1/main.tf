@@ -10,6 +10,10 @@ module "pipeline" {
   domain_name = "us1.penstock.example.com"
   zone_id     = "Z0123456789EXAMPLE"
 
+  # Where those on call read infra/RUNBOOK.md, and who gets alarms by mail.
+  runbook_url           = "https://git.example.com/penstock/blob/main/infra/RUNBOOK.md"
+  alarm_email_addresses = ["on-call@example.com"]
+
   ingress_image_tag = var.ingress_image_tag
   worker_image_tag  = var.worker_image_tag
 }

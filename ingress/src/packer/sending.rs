@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use penstock_shared::{
-    pack::{CompressionLevel, Pack, PackedBody, PackedRequest, fit},
+    pack::{CompressionLevel, Pack, PackedBody, PackedRequest, encode, fit},
     queue::Outgoing,
     spill::Spill,
     telemetry::IngressMetrics,
@@ -134,7 +134,7 @@ impl Sender {
                 ready.extend(self.make_one_ready(pack, waiting).await);
                 continue;
             }
-            let body = pack.encode(self.level);
+            let body = encode(&pack, self.level).await;
             if body.len() > self.outlet.limits().message_bytes_max {
                 let rest = (Pack { requests: pack.requests.split_off(half) }, waiting.split_off(half));
                 left.push(rest);

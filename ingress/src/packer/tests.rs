@@ -105,6 +105,7 @@ const BUDGET: Duration = Duration::from_millis(80);
 const CONFIG: PackingConfig = PackingConfig {
     linger_max: Duration::from_millis(5),
     requests_max: 64,
+    bytes_enough: 512 * 1024,
     bytes_max: 512 * 1024,
     fallback_after: Duration::from_millis(40),
     sends_max: 2,

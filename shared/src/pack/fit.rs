@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 
+use tokio::task::spawn_blocking;
+
 use super::{CompressionLevel, Pack, PackedBody, PackedRequest, UNPACKED_BYTES_MAX};
 use crate::{
     ids::hex,
     spill::{Spill, SpillError, SpillKey},
 };
+
+/// Packs of longer bodies take milliseconds to compress, and are compressed where they hold up nobody else.
+const APART_ABOVE: usize = 1024 * 1024;
 
 /// Why a pack could not be made to fit.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +43,7 @@ pub async fn fit(
     spill: &dyn Spill,
 ) -> Result<Bytes, FitError> {
     loop {
-        let bytes = pack.encode(level);
+        let bytes = encode(pack, level).await;
         if bytes.len() <= limit && Pack::unpacked_len(&bytes) < UNPACKED_BYTES_MAX {
             return Ok(bytes);
         }
@@ -47,6 +52,25 @@ pub async fn fit(
             return Err(FitError::TooLarge { bytes: bytes.len(), limit });
         };
         spill_body(request, spill).await?;
+    }
+}
+
+/// [`Pack::encode`], on a thread for blocking work when the bodies are long.
+///
+/// # Cancel safety
+/// When dropped, nothing has happened.
+pub async fn encode(pack: &Pack, level: CompressionLevel) -> Bytes {
+    if pack.inline_bytes() <= APART_ABOVE {
+        return pack.encode(level);
+    }
+    let copy = pack.clone();
+    match spawn_blocking(move || copy.encode(level)).await {
+        Ok(bytes) => bytes,
+        Err(broken) => match broken.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going away, and takes no further work.
+            Err(_) => pack.encode(level),
+        },
     }
 }
 
@@ -77,8 +101,7 @@ mod tests {
         spill::folder::FolderSpill,
     };
 
-    #[tokio::test]
-    async fn what_compresses_well_is_spilled_all_the_same_when_no_reader_could_unpack_it() {
+    fn pack_of(bytes: usize) -> Pack {
         let request = PackedRequest {
             pod: Pod::new("us1").unwrap(),
             kind: None,
@@ -86,12 +109,30 @@ mod tests {
             account: AccountId::Unknown,
             received_at_ms: 0,
             trace: None,
-            body: PackedBody::Inline(Bytes::from(vec![b' '; UNPACKED_BYTES_MAX / 3])),
+            body: PackedBody::Inline(Bytes::from(vec![b' '; bytes])),
             pending: Pending::All,
         };
-        let longer = Bytes::from(vec![b' '; UNPACKED_BYTES_MAX / 3 + 1]);
-        let first = PackedRequest { body: PackedBody::Inline(longer), ..request.clone() };
-        let mut pack = Pack { requests: vec![first, request.clone(), request] };
+        Pack { requests: vec![request] }
+    }
+
+    #[tokio::test]
+    async fn long_packs_are_compressed_apart_and_come_out_the_same() {
+        let level = CompressionLevel::default();
+        for (bytes, at_once) in [(APART_ABOVE, true), (APART_ABOVE + 1, false)] {
+            let pack = pack_of(bytes);
+            let mut encoding = std::pin::pin!(encode(&pack, level));
+            let first = futures::poll!(encoding.as_mut());
+            assert_eq!(first.is_ready(), at_once, "{bytes} bytes");
+            let encoded = if let std::task::Poll::Ready(encoded) = first { encoded } else { encoding.await };
+            assert_eq!(encoded, pack.encode(level));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_compresses_well_is_spilled_all_the_same_when_no_reader_could_unpack_it() {
+        let third = UNPACKED_BYTES_MAX / 3;
+        let requests = [third + 1, third, third].map(|bytes| pack_of(bytes).requests).concat();
+        let mut pack = Pack { requests };
         let folder = tempfile::tempdir().unwrap();
         let spill = FolderSpill::new(folder.path());
         let bytes = fit(&mut pack, CompressionLevel::default(), 1 << 20, &spill).await.unwrap();

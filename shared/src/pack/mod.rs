@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use codec::{CompressionLevel, PackError, UNPACKED_BYTES_MAX};
-pub use fit::{FitError, fit};
+pub use fit::{FitError, encode, fit};
 
 use crate::{
     firehose::RequestKind,
@@ -23,6 +23,17 @@ use crate::{
 pub struct Pack {
     /// The requests, in the order they were received.
     pub requests: Vec<PackedRequest>,
+}
+
+impl Pack {
+    /// How many bytes of bodies it holds itself.
+    fn inline_bytes(&self) -> usize {
+        let inline = |request: &PackedRequest| match &request.body {
+            PackedBody::Inline(body) => body.len(),
+            PackedBody::Spilled { .. } => 0,
+        };
+        self.requests.iter().map(inline).sum()
+    }
 }
 
 /// One request of a pack, and what of it is still to be done.

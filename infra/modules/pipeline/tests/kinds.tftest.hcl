@@ -17,6 +17,7 @@ variables {
   zone_id            = "Z0123456789EXAMPLE"
   ingress_image_tag  = "v1"
   worker_image_tag   = "v1"
+  runbook_url        = "https://example.com/penstock/RUNBOOK.md"
 }
 
 run "fargate" {

@@ -32,6 +32,7 @@ variables {
   zone_id            = "Z0123456789EXAMPLE"
   ingress_image_tag  = "v1"
   worker_image_tag   = "v1"
+  runbook_url        = "https://example.com/penstock/RUNBOOK.md"
 
   # None is a default, and no two are alike.
   visibility_timeout_seconds   = 71

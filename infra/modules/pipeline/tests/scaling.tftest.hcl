@@ -17,10 +17,11 @@ variables {
   zone_id            = "Z0123456789EXAMPLE"
   ingress_image_tag  = "v1"
   worker_image_tag   = "v1"
+  runbook_url        = "https://example.com/penstock/RUNBOOK.md"
 }
 run "workers_follow_seconds_of_backlog" {
   assert {
-    condition     = local.worker_scaling.backlog.expression == "IF(FILL(limited, 0) >= 0.5, 30, (main + retry) / (IF(FILL(settled, 0) > 60, FILL(settled, 0), 60) / 60))"
+    condition     = local.worker_scaling.backlog.expression == "IF(FILL(limited, REPEAT) >= 0.5, 30, (main + retry) / (IF(FILL(settled, REPEAT) > 60, FILL(settled, REPEAT), 60) / 60))"
     error_message = "The maths changed: ${local.worker_scaling.backlog.expression}"
   }
 
@@ -40,12 +41,18 @@ run "workers_follow_seconds_of_backlog" {
 
 run "cpu_only_keeps_workers_from_being_taken_away" {
   assert {
-    condition     = local.worker_scaling.cpu.expression == "IF(FILL(limited, 0) >= 0.5, 60, cpu)"
+    condition     = local.worker_scaling.cpu.expression == "IF(FILL(limited, REPEAT) >= 0.5, 60, cpu)"
     error_message = "The maths changed: ${local.worker_scaling.cpu.expression}"
   }
 
   assert {
-    condition     = toset([for it in aws_appautoscaling_policy.worker["cpu"].target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics : it.id]) == toset(["cpu", "limited", "result"])
+    condition = tomap({ for it in aws_appautoscaling_policy.worker["cpu"].target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics : it.id =>
+      join(" ", concat(flatten([for stat in it.metric_stat : [stat.stat, [for metric in stat.metric : concat([metric.namespace, metric.metric_name], sort([for dimension in metric.dimensions : "${dimension.name}=${dimension.value}"]))]]]), [tostring(it.return_data)]))
+      }) == tomap({
+      cpu     = "Average AWS/ECS CPUUtilization ClusterName=penstock-us1 ServiceName=penstock-us1-worker false"
+      limited = "Average Penstock PartnerLimitedShare Pod=us1 Role=worker false"
+      result  = "true"
+    })
     error_message = "The maths is given other metrics than it names."
   }
 }
@@ -59,7 +66,7 @@ run "while_the_partner_is_the_limit_every_policy_stands_still" {
   }
 
   assert {
-    condition     = { for key, it in local.worker_scaling : key => startswith(it.expression, "IF(FILL(limited, 0) >= 0.25, ${it.target}, ") } == { backlog = true, cpu = true }
+    condition     = { for key, it in local.worker_scaling : key => startswith(it.expression, "IF(FILL(limited, REPEAT) >= 0.25, ${it.target}, ") } == { backlog = true, cpu = true }
     error_message = "A limited fleet is not held at the target: ${jsonencode(local.worker_scaling)}"
   }
 
