@@ -73,16 +73,22 @@ def _steps(run: Run, only: str | None) -> None:
     if only != "static":
         lines.append(lambda: emulated(run))
     if only != "emulator":
-        lines += [lambda: _terraform(run), lambda: _linters(run)]
+        lines += [lambda: _validated(run), lambda: _tested(run), lambda: _linters(run)]
     beside(run.children, lines)
 
 
-def _terraform(run: Run) -> None:
+def _validated(run: Run) -> None:
     for folder in static.modules(run.settings.infra):
         with run.console.step(f"terraform init, validate {folder.relative_to(run.settings.infra)}"):
             static.validate(run, folder)
-    for folder in static.with_tests(run.settings.infra):
-        with run.console.step(f"terraform test {folder.relative_to(run.settings.infra)}"):
+
+
+def _tested(run: Run) -> None:
+    # A copy of its own: two inits of one folder at once would disturb each other.
+    copy = run.settings.work / "tested"
+    shutil.copytree(run.settings.infra, copy)
+    for folder in static.with_tests(copy):
+        with run.console.step(f"terraform test {folder.relative_to(copy)}"):
             said = static.terraform_test(run, folder)
         run.console.say(said)
 

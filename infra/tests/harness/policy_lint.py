@@ -64,7 +64,7 @@ def read_exceptions(path: Path) -> list[Exempt]:
     """The list. Every entry must have a reason."""
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["exception"]
     found = [Exempt(entry["check"], tuple(entry["resources"]), entry["reason"].strip()) for entry in entries]
-    bare = [entry.check for entry in found if len(entry.reason) < 20]
+    bare = [entry.check for entry in found if len(entry.reason) < 15]
     if bare:
         raise ValueError(f"{path.name}: no reason for {', '.join(bare)}")
     return found

@@ -31,7 +31,7 @@ def read_exceptions(path: Path) -> list[Unrecorded]:
         Unrecorded(tuple(entry["roles"]), tuple(entry["actions"]), entry["resource"], entry["reason"].strip())
         for entry in entries
     ]
-    bare = [entry.actions for entry in found if len(entry.reason) < 20]
+    bare = [entry.actions for entry in found if len(entry.reason) < 15]
     if bare:
         raise ValueError(f"{path.name}: no reason for {bare}")
     return found
