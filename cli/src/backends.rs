@@ -9,7 +9,7 @@ use penstock_shared::{
     config::Settings,
     database::{Database, DatabaseError},
     queue::{
-        Queue, Queues,
+        Queue, QueueSetup, Queues,
         embedded::{EmbeddedQueue, EmbeddedQueueConfig},
         meter::Meter,
     },
@@ -25,6 +25,8 @@ pub(crate) struct BackendConfig {
     data_dir: PathBuf,
     receives_max: u32,
     calls: AwsCalls,
+    /// What is said of main and retry.
+    stated: QueueSetup,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +74,13 @@ impl BackendConfig {
             data_dir: PathBuf::from(settings.text("data_dir", "penstock-data")),
             receives_max: u32::try_from(receives_max).unwrap_or(u32::MAX),
             calls: AwsCalls::read(settings),
+            stated: QueueSetup::read(settings),
         }
+    }
+
+    /// What is said of the main and retry queues.
+    pub(crate) fn stated(&self) -> QueueSetup {
+        QueueSetup { message_bytes_max: Some(self.calls.message_bytes_max), ..self.stated }
     }
 
     /// Everything embedded, in a folder.

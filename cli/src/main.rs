@@ -15,6 +15,7 @@ mod service;
 mod setup;
 mod simulate;
 mod supervise;
+mod surroundings;
 
 use std::process::ExitCode;
 

@@ -14,9 +14,12 @@ use penstock_shared::{
     aws::secret::StoredSecret,
     clock::Clock,
     config::Settings,
-    partner::Partner,
+    partner::{self, Partner},
     shutdown,
-    telemetry::{self, IngressMetrics, MetricsHandle, WorkerMetrics},
+    telemetry::{
+        self, IngressMetrics, MetricsHandle, WorkerMetrics,
+        cloudwatch::{CloudwatchConfig, Publisher, Role as Published},
+    },
 };
 use penstock_worker::{
     config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program,
@@ -31,6 +34,7 @@ use crate::{
     listen::Listeners,
     setup::{self, ConfigArgs, Refused},
     supervise,
+    surroundings::{Plans, Surroundings},
 };
 
 /// Which parts of the pipeline a process is.
@@ -45,11 +49,11 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn has_ingress(self) -> bool {
+    pub(crate) fn has_ingress(self) -> bool {
         self != Self::Worker
     }
 
-    fn has_worker(self) -> bool {
+    pub(crate) fn has_worker(self) -> bool {
         self != Self::Ingress
     }
 }
@@ -120,6 +124,8 @@ struct Configured {
     backends: BackendConfig,
     ingress: IngressConfig,
     worker: WorkerConfig,
+    cloudwatch: Option<CloudwatchConfig>,
+    surroundings: Surroundings,
 }
 
 impl Configured {
@@ -129,15 +135,29 @@ impl Configured {
         if let Some(Err(error)) = &parsed {
             settings.disagree(format!("partner_url (PENSTOCK_PARTNER_URL) is no URL: {error}; write one like https://api.example.com"));
         }
-        Self {
+        let backends = BackendConfig::read(settings, role.has_worker());
+        let queues = backends.stated();
+        let configured = Self {
             partner_file: settings.optional_text("partner"),
             registration_before: settings.optional_text("registration_before").map(PathBuf::from),
             partner_url: parsed.and_then(Result::ok),
             admin: settings.address("admin", ([127, 0, 0, 1], 9090).into()),
-            backends: BackendConfig::read(settings, role.has_worker()),
+            backends,
             ingress: IngressConfig::read(settings),
-            worker: WorkerConfig::read(settings),
-        }
+            worker: WorkerConfig { queues, ..WorkerConfig::read(settings) },
+            cloudwatch: CloudwatchConfig::read(settings),
+            surroundings: Surroundings::read(settings, queues),
+        };
+        configured.check(settings, role);
+        configured
+    }
+
+    /// What cannot be right together is told with the mistakes of single settings; a partner.toml that cannot be read
+    /// is told by itself, after them.
+    fn check(&self, settings: &mut Settings<'_>, role: Role) {
+        let partner = self.partner_file.as_ref().and_then(|file| partner::load(Path::new(file)).ok());
+        let plans = Plans::of(role, &self.ingress, &self.worker, partner.as_ref());
+        self.surroundings.disagreements(plans).into_iter().for_each(|told| settings.disagree(told));
     }
 }
 
@@ -176,6 +196,9 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         Ok(loaded) => loaded,
         Err(refused) => return Ok(Err(refused)),
     };
+    if let Some(attempts_max) = configured.worker.attempts_max {
+        partner.retry.attempts_max = attempts_max;
+    }
     setup::logs(&log);
     effective.log();
     if let Some(url) = configured.partner_url {
@@ -207,7 +230,8 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         TokensConfig::Secret(name) if role.has_ingress() => Some(configured.backends.secret(name).await),
         _ => None,
     };
-    let parts = Parts { partner, program, backends, secret, clock, metrics };
+    let parts =
+        Parts { partner, program, backends, secret, clock, metrics, cloudwatch: configured.cloudwatch };
     let worker = role.has_worker().then_some(configured.worker);
     let Listeners { ingress, admin } = listeners;
     Ok(Ok(Service::new(parts, configured.ingress, ingress, worker, Some(admin))?))
@@ -222,6 +246,7 @@ pub(crate) struct Parts {
     pub(crate) secret: Option<StoredSecret>,
     pub(crate) clock: Clock,
     pub(crate) metrics: MetricsHandle,
+    pub(crate) cloudwatch: Option<CloudwatchConfig>,
 }
 
 /// The roles of one process, ready to serve.
@@ -230,6 +255,7 @@ pub(crate) struct Service {
     worker: Option<(penstock_worker::Deps, WorkerConfig)>,
     admin: Option<TcpListener>,
     metrics: MetricsHandle,
+    publisher: Option<Publisher>,
     /// The worker's counts.
     pub(crate) ledger: Arc<Ledger>,
 }
@@ -243,7 +269,17 @@ impl Service {
         worker: Option<WorkerConfig>,
         admin: Option<TcpListener>,
     ) -> Result<Self, anyhow::Error> {
-        let Parts { partner, program, backends, secret, clock, metrics } = parts;
+        let Parts { partner, program, backends, secret, clock, metrics, cloudwatch } = parts;
+        let roles = [(listeners.is_some(), Published::Ingress), (worker.is_some(), Published::Worker)];
+        let roles = roles.into_iter().filter_map(|(is_there, role)| is_there.then_some(role));
+        let publisher = cloudwatch.map(|config| Publisher {
+            config,
+            pod: ingress.pod.clone(),
+            roles: roles.collect(),
+            clock,
+            metrics: metrics.clone(),
+            meter: backends.meter.clone(),
+        });
         let ledger = Arc::new(Ledger::new(ingress.pod.clone(), WorkerMetrics::new()));
         let front = penstock_ingress::Deps {
             queues: backends.queues.clone(),
@@ -281,6 +317,7 @@ impl Service {
             worker,
             admin,
             metrics,
+            publisher,
             ledger,
         })
     }
@@ -291,7 +328,7 @@ impl Service {
     /// # Errors
     /// When a part broke off, did not drain in time, or ended unasked.
     pub(crate) async fn serve(self, stop: CancellationToken) -> Result<ExitStatus, anyhow::Error> {
-        let Self { ingress, worker, admin, metrics, ledger } = self;
+        let Self { ingress, worker, admin, metrics, publisher, ledger } = self;
         let worker_alone = ingress.is_none();
         let (front_admin, worker_admin) = if worker_alone { (None, admin) } else { (admin, None) };
         let mut parts = supervise::Parts::new();
@@ -311,7 +348,12 @@ impl Service {
             ended
         };
         let probes = serve_probes(worker_admin, metrics, stop.clone(), done.clone());
-        let (ended, ()) = tokio::join!(served, probes);
+        let published = async {
+            if let Some(publisher) = publisher {
+                publisher.run(std::io::stdout(), done.clone()).await;
+            }
+        };
+        let (ended, (), ()) = tokio::join!(served, probes, published);
         ended.map(|()| ExitStatus::Done)
     }
 }
@@ -330,4 +372,24 @@ async fn serve_probes(
         admin::serve(listener, readiness, metrics.clone(), done.clone()),
         metrics.keep_up(done.clone())
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_docs_have_every_setting_with_its_default() {
+        let docs = include_str!("../../docs/configuration.md");
+        let mut settings = Settings::new(penstock_shared::config::Sources::default());
+        Configured::read(&mut settings, Role::Both);
+        for setting in settings.finish().unwrap().settings {
+            let name = format!("`{}`", setting.name);
+            let mut rows = docs.lines().filter(|line| line.starts_with("| `"));
+            let row = rows.find(|row| row.split(" | ").next().is_some_and(|names| names.contains(&name)));
+            let row: Vec<&str> = row.unwrap_or_else(|| panic!("no row for {name}")).split(" | ").collect();
+            let default = if setting.value.is_empty() { "none" } else { &setting.value };
+            assert_eq!(row[2].trim_matches('`'), default, "{name}");
+        }
+    }
 }

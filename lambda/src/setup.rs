@@ -15,7 +15,7 @@ use penstock_shared::{
     clock::Clock,
     config::{ConfigErrors, Effective, Settings, Sources},
     partner::{self, Broken, LoadError, Partner, check_succession},
-    queue::{Queue, meter::Meter},
+    queue::{Queue, QueueSetup, meter::Meter},
     telemetry::{IngressMetrics, LogConfig, local_recorder, start_logs},
 };
 use tokio::time::timeout;
@@ -93,6 +93,8 @@ impl Configured {
         if keeps && table.is_none() {
             settings.disagree("store = dynamodb needs dynamodb.table (PENSTOCK_DYNAMODB_TABLE)");
         }
+        // Of the worker's concern; whoever gives both the same variables is not warned here.
+        QueueSetup::read(settings);
         Self {
             partner: settings.optional_text("partner").map(PathBuf::from),
             registration_before: settings.optional_text("registration_before").map(PathBuf::from),

@@ -91,14 +91,29 @@ impl<'a> Settings<'a> {
         Duration::from_millis(self.whole(name, default_ms, range_ms, "milliseconds"))
     }
 
+    /// A span of time in whole milliseconds that need not be given.
+    pub fn optional_millis(&mut self, name: &'static str, range_ms: RangeInclusive<u64>) -> Option<Duration> {
+        self.optional_whole(name, range_ms, "milliseconds").map(Duration::from_millis)
+    }
+
     /// A size in bytes.
     pub fn bytes(&mut self, name: &'static str, default: usize, range: RangeInclusive<usize>) -> usize {
         self.size(name, default, range, "bytes")
     }
 
+    /// A size in bytes that need not be given.
+    pub fn optional_bytes(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.optional_whole(name, range, "bytes")
+    }
+
     /// How many of something.
     pub fn count(&mut self, name: &'static str, default: usize, range: RangeInclusive<usize>) -> usize {
         self.size(name, default, range, "a whole number")
+    }
+
+    /// How many of something, if that is given.
+    pub fn optional_count(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.optional_whole(name, range, "a whole number")
     }
 
     /// A number with a fraction, such as a share or a rate.
@@ -214,6 +229,11 @@ impl<'a> Settings<'a> {
     /// Records that settings disagree with each other; `message` says which and what would be right.
     pub fn disagree(&mut self, message: impl Into<String>) {
         self.mistakes.push(ConfigMistake { place: "settings".into(), name: None, message: message.into() });
+    }
+
+    /// Records what looks odd without being wrong; told once the process has started.
+    pub fn warn(&mut self, message: impl Into<String>) {
+        self.effective.warnings.push(message.into());
     }
 
     /// Ends reading.

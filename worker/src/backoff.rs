@@ -40,6 +40,7 @@ mod tests {
     fn retry() -> Retry {
         Retry {
             attempts_max: 12,
+            attempts_stated: true,
             delay_base: Duration::from_secs(1),
             delay_max: Duration::from_secs(900),
             age_max: Duration::from_secs(72 * 3600),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use penstock_shared::config::Settings;
+use penstock_shared::{config::Settings, queue::QueueSetup};
 
 use crate::{credentials::SuspendConfig, intake::IntakeConfig, lanes::LaneConfig, lease::LeaseConfig};
 
@@ -39,6 +39,10 @@ pub struct WorkerConfig {
     pub drain_deadline: Duration,
     /// How often the queues' depths are looked at.
     pub watch_every: Duration,
+    /// Attempts in all; the same number as in `partner.toml`, or in its place when that says none.
+    pub attempts_max: Option<u32>,
+    /// What is said of the queues: compared with themselves at the start.
+    pub queues: QueueSetup,
 }
 
 impl Default for WorkerConfig {
@@ -66,6 +70,10 @@ impl WorkerConfig {
             suspend_after_time: settings.millis("worker.suspend_after_ms", 60_000, 0..=86_400_000),
             drain_deadline: settings.millis("worker.drain_deadline_ms", 20_000, 0..=600_000),
             watch_every: settings.millis("worker.watch_every_ms", 15_000, 1_000..=600_000),
+            attempts_max: settings
+                .optional_count("worker.attempts_max", 1..=100)
+                .and_then(|attempts| u32::try_from(attempts).ok()),
+            queues: QueueSetup::default(),
         };
         if config.hold_max >= config.lease_held_max {
             settings.disagree("worker.hold_max_ms must be below worker.lease_held_max_ms, or a held message is lost to its lease");

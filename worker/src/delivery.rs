@@ -134,6 +134,9 @@ impl Deliverer {
         let class = status_class(result.as_ref());
         let metrics = self.ledger.metrics();
         metrics.calls.of([class]).increment(1);
+        if result.as_ref().is_ok_and(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS) {
+            metrics.calls_throttled.increment(1);
+        }
         metrics.call_duration.of([class]).record(begun.elapsed().as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most 10,000 items")]
         metrics.batch_items.record(call.items.len() as f64);

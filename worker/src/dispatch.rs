@@ -12,7 +12,7 @@ use crate::{
     delivery::{Deliverer, Ended},
     gates::{Gate, Gates},
     item::LaneItem,
-    lanes::{LaneConfig, Lanes, Turn},
+    lanes::{LaneConfig, Lanes, SAMPLE_EVERY, Share, Turn},
     ledger::Ledger,
     outcome::{Outcome, RetryReason},
     split::Laned,
@@ -36,8 +36,10 @@ pub(crate) async fn run(
 ) -> Result<(), JoinError> {
     let limits = deliverer.program.batches();
     let lanes = Lanes::new(config, limits);
-    let mut dispatch = Dispatch { lanes, gates, calls: JoinSet::new(), deliverer };
+    let mut dispatch = Dispatch { lanes, gates, calls: JoinSet::new(), share: Share::default(), deliverer };
     let mut forget = tokio::time::interval(FORGET_EVERY);
+    let mut sample = tokio::time::interval(SAMPLE_EVERY);
+    sample.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut taken = Vec::with_capacity(TAKE_MAX);
     let mut open = true;
     loop {
@@ -54,6 +56,8 @@ pub(crate) async fn run(
                 dispatch.hand_back();
                 return dispatch.finish_calls().await;
             }
+            // Before what may be there at any moment, so that a busy worker takes its samples too.
+            _ = sample.tick() => dispatch.sample(),
             Some(ended) = dispatch.calls.join_next() => dispatch.ended(ended?),
             () = sleep_until(wake), if wake.is_some() => {}
             count = items.recv_many(&mut taken, TAKE_MAX), if open && dispatch.lanes.items() < items_max => {
@@ -75,6 +79,7 @@ struct Dispatch {
     lanes: Lanes<LaneItem>,
     gates: Gates,
     calls: JoinSet<Ended>,
+    share: Share,
     deliverer: Arc<Deliverer>,
 }
 
@@ -103,6 +108,11 @@ impl Dispatch {
         }
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]
         self.deliverer.ledger.metrics().lanes.set(self.lanes.lanes() as f64);
+    }
+
+    fn sample(&mut self) {
+        let share = self.share.take(self.lanes.sample());
+        self.deliverer.ledger.metrics().partner_limited_share.set(share);
     }
 
     fn ended(&mut self, ended: Ended) {

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::{
     intake::Source,
     lease::Lease,
+    ledger::Held,
     outcome::{Outcome, RetryReason},
 };
 
@@ -57,6 +58,7 @@ pub struct InFlight {
 #[derive(Debug)]
 struct Book {
     slots: Vec<Slot>,
+    held: Option<Held>,
     open: usize,
     to_settle: Option<mpsc::Sender<Arc<InFlight>>>,
 }
@@ -70,12 +72,13 @@ impl InFlight {
         received: Received,
         requests: Vec<PackedRequest>,
         slots: Vec<Slot>,
+        held: Held,
         to_settle: mpsc::Sender<Arc<Self>>,
     ) -> Vec<Ticket> {
         let undecided: Vec<usize> =
             slots.iter().enumerate().filter(|(_, slot)| slot.outcome.is_none()).map(|(n, _)| n).collect();
         let open = undecided.len();
-        let book = Mutex::new(Book { slots, open, to_settle: Some(to_settle) });
+        let book = Mutex::new(Book { slots, held: Some(held), open, to_settle: Some(to_settle) });
         let flight = Arc::new(Self { received, requests, book });
         if open == 0 {
             flight.hand_over();
@@ -83,9 +86,11 @@ impl InFlight {
         undecided.into_iter().map(|slot| Ticket { flight: flight.clone(), slot, recorded: false }).collect()
     }
 
-    /// The slots with their outcomes, once; empty afterwards.
-    pub fn take_slots(&self) -> Vec<Slot> {
-        std::mem::take(&mut self.book().slots)
+    /// The slots with their outcomes, and the duty to count them; once.
+    pub fn take_slots(&self) -> Option<(Vec<Slot>, Held)> {
+        let mut book = self.book();
+        let held = book.held.take()?;
+        Some((std::mem::take(&mut book.slots), held))
     }
 
     fn record(self: &Arc<Self>, slot: usize, outcome: Outcome) {

@@ -5,6 +5,8 @@
 //! its turn, and *parked* while a gate is closed. Ready lanes take turns, one batch each. An item that was due and
 //! could not go for too long leaves, whatever the reason, so that its message can be settled before its lease ends.
 
+mod waits;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
@@ -17,6 +19,8 @@ use penstock_shared::{
 use tokio::time::Instant;
 
 use crate::gates::{Admission, Gate};
+
+pub use waits::{SAMPLE_EVERY, Sample, Share};
 
 /// Whose line, for which call. Items of one lane may share a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +76,10 @@ pub struct Lanes<T> {
     overdue: VecDeque<u64>,
     next_id: u64,
     items: usize,
+    /// How often no lane might go.
+    full: u64,
+    /// Items that left since the last sample.
+    left: Sample,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +105,24 @@ struct Lane<T> {
     room: usize,
     phase: Phase,
     wake: Option<Instant>,
+    /// It was ready, and a gate held it back, since a batch of it last went.
+    is_held_back: bool,
+    /// [`Lanes::full`] when it became ready.
+    full_before: u64,
 }
 
 impl<T> Lane<T> {
     fn is_empty(&self) -> bool {
         self.items.is_empty() && self.halves.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.items.len() + self.halves.iter().map(|(_, half)| half.len()).sum::<usize>()
+    }
+
+    /// What is ready and is still here could not go.
+    fn waits_for_gate(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Parked)
     }
 
     /// When the first to go came.
@@ -132,6 +153,8 @@ impl<T: Weigh> Lanes<T> {
             overdue: VecDeque::new(),
             next_id: 0,
             items: 0,
+            full: 0,
+            left: Sample::default(),
         }
     }
 
@@ -153,6 +176,7 @@ impl<T: Weigh> Lanes<T> {
         let id = self.lane_id(key);
         let lane = self.lanes.get_mut(&id).expect("lane_id makes the lane");
         if lane.items.len() >= self.config.lane_items_max.min(lane.room) {
+            self.left.add(1, lane.waits_for_gate());
             return Err(item);
         }
         lane.bytes += item.bytes();
@@ -184,20 +208,30 @@ impl<T: Weigh> Lanes<T> {
                 Admission::Go => {
                     lane.phase = Phase::Idle;
                     lane.room = usize::MAX;
+                    let was_held_back = lane.is_held_back || lane.full_before < self.full;
+                    lane.is_held_back = false;
                     let key = lane.key.clone();
                     let items = self.take_batch(id);
+                    self.left.add(items.len(), was_held_back);
                     self.schedule(id, now);
                     return Some(Turn::Go(Batch { key, items }));
                 }
                 // Stays ready: only the end of a call can change it.
-                Admission::Busy => self.ready.push_back(id),
+                Admission::Busy => {
+                    lane.is_held_back = true;
+                    self.ready.push_back(id);
+                }
+                // Holds back all that are ready, those that were not asked as well.
                 Admission::Full => {
+                    self.full += 1;
                     self.ready.push_front(id);
                     break;
                 }
                 Admission::Closed { gate, until, every } => {
+                    lane.is_held_back = true;
                     let items = self.park(id, until.max(now + CLOSED_MIN), every);
                     if !items.is_empty() {
+                        self.left.add(items.len(), true);
                         return Some(Turn::Evict(gate, Some(until), items));
                     }
                 }
@@ -209,6 +243,15 @@ impl<T: Weigh> Lanes<T> {
     /// When [`Self::next`] has something to do without a new item or the end of a call.
     pub fn next_wake(&self) -> Option<Instant> {
         self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// What is here, after [`Self::next`] had nothing more to do, and what has left since the last sample.
+    pub fn sample(&mut self) -> Sample {
+        let mut sample = std::mem::take(&mut self.left);
+        for lane in self.lanes.values() {
+            sample.add(lane.len(), lane.waits_for_gate());
+        }
+        sample
     }
 
     /// Takes everything out.
@@ -235,6 +278,8 @@ impl<T: Weigh> Lanes<T> {
         self.next_id += 1;
         self.by_key.insert(key.clone(), id);
         let lane = Lane {
+            is_held_back: false,
+            full_before: self.full,
             key: key.clone(),
             items: VecDeque::new(),
             bytes: 0,
@@ -270,6 +315,7 @@ impl<T: Weigh> Lanes<T> {
     fn make_ready(&mut self, id: u64) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.phase = Phase::Ready;
+        lane.full_before = self.full;
         self.ready.push_back(id);
         self.set_wake_to_patience(id);
     }
@@ -357,6 +403,7 @@ impl<T: Weigh> Lanes<T> {
             let items = self.take_impatient(id, now);
             self.set_wake_to_patience(id);
             if !items.is_empty() {
+                self.left.add(items.len(), true);
                 return Some(Turn::Evict(Gate::Concurrency, None, items));
             }
         }

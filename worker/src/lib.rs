@@ -159,7 +159,10 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         hand_back.clone(),
     ));
     stages.spawn(settle::run(settler(&deps), settled));
-    let watch = watch::run(deps.queues.clone(), deps.meter.clone(), QueueMetrics::new(), config.watch_every);
+    let watch = async {
+        watch::check_setup(&deps.queues, &config.queues, deps.partner.retry.age_max).await;
+        watch::run(deps.queues.clone(), deps.meter.clone(), QueueMetrics::new(), config.watch_every).await;
+    };
 
     let mut watch = std::pin::pin!(stop.run_until_cancelled(watch));
     let mut tending = std::pin::pin!(credentials.tend());

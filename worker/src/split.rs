@@ -117,13 +117,11 @@ impl Splitter {
                 )
             }
         };
-        let mut slots = Vec::new();
+        let (mut slots, mut first_seen) = (Vec::new(), 0);
         let mut laned = Vec::new();
         for (request, plan) in plans.into_iter().enumerate() {
             for item in plan.items {
-                if item.is_first_seen {
-                    self.ledger.first_seen();
-                }
+                first_seen += usize::from(item.is_first_seen);
                 let outcome = match item.planned {
                     Planned::Outcome(outcome) => Some(outcome),
                     Planned::Lane(lane) => {
@@ -137,8 +135,8 @@ impl Splitter {
         // One message takes each budget once, and in this order, so no two wait for each other.
         let mapped = laned.iter().map(|lane| lane.json.len()).sum();
         message.permits.push(self.mapped_bytes.take(mapped).await);
-        self.ledger.received(slots.len());
-        let tickets = InFlight::open(message, requests, slots, to_settle);
+        let held = self.ledger.received(slots.len(), first_seen);
+        let tickets = InFlight::open(message, requests, slots, held, to_settle);
         for (ticket, lane) in tickets.into_iter().zip(laned) {
             let (key, item) = lane.with_ticket(ticket);
             if to_lanes.send((key, item)).await.is_err() {

@@ -1,9 +1,9 @@
-//! Looks at the queues now and then and shows how much waits on them.
+//! Looks at the queues: once, whether they are set up as was said; then now and then, how much waits on them.
 
 use std::{sync::Arc, time::Duration};
 
 use penstock_shared::{
-    queue::{Depth, Queues, meter::Meter},
+    queue::{Depth, QueueSetup, Queues, meter::Meter},
     telemetry::QueueMetrics,
 };
 
@@ -22,6 +22,34 @@ pub(crate) async fn run(queues: Queues, meter: Arc<Meter>, metrics: QueueMetrics
                 Err(error) => tracing::debug!(%error, queue = name, "could not ask a queue for its depth"),
             }
         }
+    }
+}
+
+/// Tells where a queue's own attributes are not as stated. No reason to stop: it was changed under a fleet that runs.
+pub(crate) async fn check_setup(queues: &Queues, stated: &QueueSetup, age_max: Duration) {
+    let fallback = queues.fallback.as_ref().map(|queue| ("fallback", queue));
+    let named = [("main", &queues.main), ("retry", &queues.retry), ("dead", &queues.dead)];
+    let mut unknown = Vec::new();
+    for (name, queue) in named.into_iter().chain(fallback) {
+        let found = match queue.setup().await {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(error) => {
+                unknown.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        // Dead letters stay where they are: the rest is no concern of theirs.
+        let unlike = match name {
+            "dead" => found.takes_less(stated).into_iter().collect(),
+            _ => found.unlike(stated, age_max),
+        };
+        for unlike in unlike {
+            tracing::error!(queue = name, "the {name} queue is not set up as this worker needs it: {unlike}");
+        }
+    }
+    if !unknown.is_empty() {
+        tracing::warn!(error = %unknown.join("; "), "could not look whether the queues are set up as stated");
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) async fn run(args: DeadLettersArgs) -> Result<ExitStatus, anyhow::Err
     flags.extend(args.data_dir.as_ref().map(|path| ("data_dir".to_owned(), path.display().to_string())));
     flags.extend(args.queue.as_ref().map(|kind| ("queue".to_owned(), kind.clone())));
     let read = |settings: &mut Settings<'_>| {
-        ["ingress", "worker", "telemetry"].into_iter().for_each(|table| settings.leave(table));
+        ["ingress", "worker", "telemetry", "container"].into_iter().for_each(|table| settings.leave(table));
         BackendConfig::read(settings, false)
     };
     let (config, log, _) = match setup::settings(&args.config, flags, read) {

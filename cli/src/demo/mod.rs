@@ -159,7 +159,7 @@ async fn start_pipeline(
     ingress.calls.answer_budget = ANSWER_TIME;
     ingress.packing.send_timeout = ANSWER_TIME;
     let worker = WorkerConfig { receive_wait: Duration::from_millis(500), ..WorkerConfig::default() };
-    let parts = Parts { partner, program, backends, secret: None, clock, metrics };
+    let parts = Parts { partner, program, backends, secret: None, clock, metrics, cloudwatch: None };
     let service = Service::new(parts, ingress, Some(listener.into()), Some(worker), Some(admin))?;
     let ledger = service.ledger.clone();
     Ok(Pipeline { service, url: format!("http://{listens}/").parse()?, admin: administers, ledger, queues })
@@ -192,7 +192,7 @@ async fn settle(
     stop: &CancellationToken,
 ) -> Result<u64, anyhow::Error> {
     loop {
-        let mut left = ledger.counts().in_flight();
+        let mut left = ledger.counts().in_flight;
         for queue in [&queues.main, &queues.retry] {
             let depth = queue.depth().await?;
             left += depth.visible + depth.leased + depth.delayed;

@@ -17,7 +17,7 @@ const EXPECTED: &str = include_str!("expected/sandbox-plain.jsonl");
 const ITEMS: u64 = 113 + 2 + 1;
 
 /// Queues, a table and a bucket of one's own, as settings.
-fn cloud(name: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn cloud(name: &str) -> Vec<(&'static str, String)> {
     let emulator = emulator();
     let queues = emulator.create_queues(name, 20).unwrap();
     let (table, bucket) = (emulator.unique(name), emulator.unique(name));

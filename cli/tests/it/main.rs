@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bench;
+mod cloudwatch_e2e;
 mod dead_letters_e2e;
 mod demo;
 mod embedded_e2e;
@@ -14,6 +15,7 @@ mod process;
 mod send;
 mod simulate;
 mod simulate_mparticle;
+mod surroundings_e2e;
 mod tokens_e2e;
 mod verbs;
 

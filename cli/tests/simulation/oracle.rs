@@ -249,7 +249,7 @@ fn counts(world: &World, evidence: &Evidence<'_>, problems: &mut Vec<String>) {
     let mut sum = [0u64; 4];
     for incarnation in world.incarnations.lock().unwrap().iter() {
         let counts = incarnation.ledger.counts();
-        if incarnation.is_drained && counts.in_flight() > 0 {
+        if incarnation.is_drained && (counts.in_flight, counts.unaccounted()) != (0, 0) {
             problems.push(format!("a worker ended with items in flight: {counts:?}"));
         }
         let ended = [counts.first_seen, counts.delivered, counts.filtered, counts.dead_lettered];

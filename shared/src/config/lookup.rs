@@ -104,6 +104,17 @@ impl Settings<'_> {
         self.value(name, default, &want, |text| text.parse().ok().filter(|n| range.contains(n)))
     }
 
+    pub(super) fn optional_whole(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        unit: &str,
+    ) -> Option<u64> {
+        let want = format!("{} to {} ({unit})", range.start(), range.end());
+        let parse = |text: &str| text.parse().ok().filter(|n| range.contains(n));
+        self.optional(name, &want, parse, u64::to_string)
+    }
+
     pub(super) fn size(
         &mut self,
         name: &'static str,

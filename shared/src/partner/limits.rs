@@ -40,6 +40,8 @@ pub struct RouteLimits {
 pub struct Retry {
     /// Attempts in all, 1 to 100.
     pub attempts_max: u32,
+    /// Whether the file says so.
+    pub attempts_stated: bool,
     /// The first retry's delay, before jitter.
     pub delay_base: Duration,
     /// The longest delay; at least `delay_base`.
@@ -58,6 +60,7 @@ impl Default for Retry {
     fn default() -> Self {
         Self {
             attempts_max: 100,
+            attempts_stated: false,
             delay_base: Duration::from_secs(1),
             delay_max: Duration::from_hours(1),
             age_max: Duration::from_hours(72),
@@ -137,6 +140,7 @@ pub(super) fn read_retry(field: &Field<'_>) -> Option<Retry> {
         field.wrong("is below `delay_base_ms`");
     }
     Some(Retry {
+        attempts_stated: attempts.is_some(),
         attempts_max: attempts.and_then(|it| u32::try_from(it).ok()).unwrap_or(default.attempts_max),
         delay_base,
         delay_max,

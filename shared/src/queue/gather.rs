@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt};
+use super::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, QueueSetup, Receipt};
 
 /// Receipts that go at once; what SQS deletes in one call.
 const TOGETHER: usize = 10;
@@ -112,6 +112,10 @@ impl Queue for GatheredDeletes {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         self.within.depth().await
+    }
+
+    async fn setup(&self) -> Result<Option<QueueSetup>, QueueError> {
+        self.within.setup().await
     }
 
     fn limits(&self) -> QueueLimits {

@@ -6,12 +6,15 @@
 pub mod embedded;
 pub mod gather;
 pub mod meter;
+mod setup;
 pub mod sqs;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub use setup::QueueSetup;
 
 /// A queue that hides a received message from others until its lease lapses.
 ///
@@ -48,6 +51,11 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 
     /// How much waits here, as far as the queue knows; figures are approximate, and of a very long queue lower bounds.
     async fn depth(&self) -> Result<Depth, QueueError>;
+
+    /// How the queue is set up, where that is not ours to say; `None` where it is.
+    async fn setup(&self) -> Result<Option<QueueSetup>, QueueError> {
+        Ok(None)
+    }
 
     /// The queue's limits, which do not change while it lives.
     fn limits(&self) -> QueueLimits;

@@ -11,6 +11,7 @@ mod batches;
 mod errors;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -29,7 +30,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
 use super::{
-    Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt, check_body,
+    Depth, Message, Outgoing, Queue, QueueError, QueueLimits, QueueSetup, Receipt, check_body,
     meter::{Meter, Operation},
 };
 use crate::{aws::within, clock::Clock};
@@ -149,6 +150,17 @@ impl SqsQueue {
             .expect("id and body are set")
     }
 
+    async fn attributes(
+        &self,
+        names: &[QueueAttributeName],
+    ) -> Result<HashMap<QueueAttributeName, String>, QueueError> {
+        self.meter.count(Operation::Other, 0);
+        let call =
+            self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let answer = within(self.config.call_timeout, call.send()).await.map_err(|e| errors::of_call(&e))?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
     async fn delete_batch(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
         let entry = |(id, receipt): (usize, &Receipt)| {
             DeleteMessageBatchRequestEntry::builder()
@@ -234,16 +246,13 @@ impl Queue for SqsQueue {
 
     /// The age is that of the oldest message of this queue object's last receive, and unknown to one that only sends.
     async fn depth(&self) -> Result<Depth, QueueError> {
-        self.meter.count(Operation::Other, 0);
-        let call = self
-            .client
-            .get_queue_attributes()
-            .queue_url(&self.url)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed);
-        let answer = within(self.config.call_timeout, call.send()).await.map_err(|e| errors::of_call(&e))?;
-        let attributes = answer.attributes.unwrap_or_default();
+        let attributes = self
+            .attributes(&[
+                QueueAttributeName::ApproximateNumberOfMessages,
+                QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+                QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            ])
+            .await?;
         let count = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or(0);
         let oldest = *self.oldest_sent_at_ms.lock().unwrap_or_else(PoisonError::into_inner);
         let age_ms = |sent_at_ms: i64| self.clock.now_ms().saturating_sub(sent_at_ms).max(0).unsigned_abs();
@@ -253,6 +262,27 @@ impl Queue for SqsQueue {
             delayed: count(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
             oldest_age: oldest.map(|sent_at_ms| Duration::from_millis(age_ms(sent_at_ms))),
         })
+    }
+
+    async fn setup(&self) -> Result<Option<QueueSetup>, QueueError> {
+        let attributes = self
+            .attributes(&[
+                QueueAttributeName::VisibilityTimeout,
+                QueueAttributeName::MessageRetentionPeriod,
+                QueueAttributeName::RedrivePolicy,
+                QueueAttributeName::MaximumMessageSize,
+            ])
+            .await?;
+        let number = |name| attributes.get(&name).and_then(|text| text.parse::<u64>().ok());
+        let bytes = number(QueueAttributeName::MaximumMessageSize);
+        Ok(Some(QueueSetup {
+            visibility_timeout: number(QueueAttributeName::VisibilityTimeout).map(Duration::from_secs),
+            retention: number(QueueAttributeName::MessageRetentionPeriod).map(Duration::from_secs),
+            receives_max: attributes
+                .get(&QueueAttributeName::RedrivePolicy)
+                .and_then(|json| receives_max(json)),
+            message_bytes_max: bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        }))
     }
 
     fn limits(&self) -> QueueLimits {
@@ -279,6 +309,14 @@ fn message(message: SqsMessage) -> Option<Message> {
         receive_count: u32::try_from(receive_count).unwrap_or(1).max(1),
         sent_at_ms: number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0),
     })
+}
+
+/// Of a redrive policy, in which the number is one, or text, as whoever set it wrote it.
+fn receives_max(policy: &str) -> Option<u32> {
+    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+    let count = policy.get("maxReceiveCount")?;
+    let number = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
+    u32::try_from(number).ok()
 }
 
 fn text_body(text: String) -> Vec<u8> {

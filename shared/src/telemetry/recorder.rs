@@ -1,22 +1,28 @@
 //! Keeps the metrics and renders them in Prometheus' text form. It listens nowhere itself: [`crate::admin`] serves it.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
-use metrics::Recorder as _;
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio_util::sync::CancellationToken;
 
-use super::{Kind, METRICS};
+use super::{
+    Kind, METRICS,
+    readings::{Kept, Readings},
+};
 
 /// How often histograms are drained, so that their memory stays bounded when nobody scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads what the recorder holds. Cheap to clone.
 #[derive(Clone)]
-pub struct MetricsHandle(PrometheusHandle);
+pub struct MetricsHandle {
+    shown: PrometheusHandle,
+    kept: Arc<Kept>,
+}
 
-impl std::fmt::Debug for MetricsHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for MetricsHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MetricsHandle")
     }
 }
@@ -24,14 +30,57 @@ impl std::fmt::Debug for MetricsHandle {
 impl MetricsHandle {
     /// All metrics in Prometheus' text form.
     pub fn render(&self) -> String {
-        self.0.render()
+        self.shown.render()
+    }
+
+    /// All metrics as numbers.
+    pub(super) fn read(&self) -> Readings {
+        self.kept.read()
     }
 
     /// Keeps the recorder's memory bounded until `stop`. Run it beside the work of the process.
     pub async fn keep_up(&self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
-            self.0.run_upkeep();
+            self.shown.run_upkeep();
         }
+    }
+}
+
+/// Takes what is counted and measured.
+pub struct Recorder {
+    shown: PrometheusRecorder,
+    kept: Arc<Kept>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.shown.describe_counter(name, unit, help);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.shown.describe_gauge(name, unit, help);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.shown.describe_histogram(name, unit, help);
+    }
+
+    fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        self.kept.counter(key, self.shown.register_counter(key, metadata))
+    }
+
+    fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        self.kept.gauge(key, self.shown.register_gauge(key, metadata))
+    }
+
+    fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
+        self.kept.histogram(key, self.shown.register_histogram(key, metadata))
     }
 }
 
@@ -51,7 +100,7 @@ pub fn install() -> Result<MetricsHandle, InstallError> {
 }
 
 /// A recorder of one's own, for several in a process: make the handles inside [`metrics::with_local_recorder`].
-pub fn local_recorder() -> (PrometheusRecorder, MetricsHandle) {
+pub fn local_recorder() -> (Recorder, MetricsHandle) {
     let mut builder = PrometheusBuilder::new();
     for metric in METRICS {
         if let Kind::Histogram(bounds) = metric.kind {
@@ -60,8 +109,10 @@ pub fn local_recorder() -> (PrometheusRecorder, MetricsHandle) {
                 .expect("bounds are not empty");
         }
     }
-    let recorder = builder.build_recorder();
+    let shown = builder.build_recorder();
+    let recorder = Recorder { kept: Arc::default(), shown };
     for metric in METRICS {
+        use metrics::Recorder as _;
         let (name, help) = (metric.name.into(), metric.help.into());
         match metric.kind {
             Kind::Counter => recorder.describe_counter(name, None, help),
@@ -69,6 +120,6 @@ pub fn local_recorder() -> (PrometheusRecorder, MetricsHandle) {
             Kind::Histogram(_) => recorder.describe_histogram(name, None, help),
         }
     }
-    let handle = MetricsHandle(recorder.handle());
+    let handle = MetricsHandle { shown: recorder.shown.handle(), kept: recorder.kept.clone() };
     (recorder, handle)
 }

@@ -246,6 +246,12 @@ pub(super) const WORKER_ITEMS_IN_FLIGHT: &Metric = &Metric {
     kind: Kind::Gauge,
     labels: &[],
 };
+pub(super) const WORKER_ITEMS_UNACCOUNTED: &Metric = &Metric {
+    name: "worker_items_unaccounted",
+    help: "Items received less those done with and those held, all as of one moment; anything but 0 is a defect.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
 pub(super) const WORKER_MESSAGES_SETTLED: &Metric = &Metric {
     name: "worker_messages_settled_total",
     help: "Queue messages deleted because all their items are done with.",
@@ -257,6 +263,12 @@ pub(super) const WORKER_CALLS: &Metric = &Metric {
     help: "Calls to the partner, by how they were answered.",
     kind: Kind::Counter,
     labels: &[STATUS_CLASS],
+};
+pub(super) const WORKER_CALLS_THROTTLED: &Metric = &Metric {
+    name: "worker_calls_throttled_total",
+    help: "Of the calls, those answered 429.",
+    kind: Kind::Counter,
+    labels: &[],
 };
 pub(super) const WORKER_CALL_DURATION: &Metric = &Metric {
     name: "worker_call_duration_seconds",
@@ -293,6 +305,12 @@ pub(super) const WORKER_GATE_WAITS: &Metric = &Metric {
     help: "Batches that were ready and had to wait, by what held them.",
     kind: Kind::Counter,
     labels: &[GATE],
+};
+pub(super) const WORKER_PARTNER_LIMITED_SHARE: &Metric = &Metric {
+    name: "worker_partner_limited_share",
+    help: "0 to 1: of the items in lanes and those that left them, the share that waits or waited for the partner (rate, Retry-After, concurrency); weighted over the last half minute.",
+    kind: Kind::Gauge,
+    labels: &[],
 };
 pub(super) const WORKER_LANES: &Metric = &Metric {
     name: "worker_lanes",
@@ -356,14 +374,17 @@ pub const METRICS: &[&Metric] = &[
     WORKER_ITEMS_RECEIVED,
     WORKER_ITEMS,
     WORKER_ITEMS_IN_FLIGHT,
+    WORKER_ITEMS_UNACCOUNTED,
     WORKER_MESSAGES_SETTLED,
     WORKER_CALLS,
+    WORKER_CALLS_THROTTLED,
     WORKER_CALL_DURATION,
     WORKER_BATCH_ITEMS,
     WORKER_RETRIES,
     WORKER_DEAD_LETTERS,
     WORKER_FILTERED,
     WORKER_GATE_WAITS,
+    WORKER_PARTNER_LIMITED_SHARE,
     WORKER_LANES,
     WORKER_LEASES_LOST,
     QUEUE_DEPTH,

@@ -14,10 +14,14 @@ pub struct WorkerMetrics {
     pub items: Family<Counter>,
     /// `worker_items_in_flight`.
     pub items_in_flight: Gauge,
+    /// `worker_items_unaccounted`.
+    pub items_unaccounted: Gauge,
     /// `worker_messages_settled_total`.
     pub messages_settled: Counter,
     /// `worker_calls_total` by status_class.
     pub calls: Family<Counter>,
+    /// `worker_calls_throttled_total`.
+    pub calls_throttled: Counter,
     /// `worker_call_duration_seconds` by status_class.
     pub call_duration: Family<Histogram>,
     /// `worker_batch_items`.
@@ -30,6 +34,8 @@ pub struct WorkerMetrics {
     pub filtered: Family<Counter>,
     /// `worker_gate_waits_total` by gate.
     pub gate_waits: Family<Counter>,
+    /// `worker_partner_limited_share`.
+    pub partner_limited_share: Gauge,
     /// `worker_lanes`.
     pub lanes: Gauge,
     /// `worker_leases_lost_total`.
@@ -43,14 +49,17 @@ impl WorkerMetrics {
             items_received: table::WORKER_ITEMS_RECEIVED.counter(),
             items: table::WORKER_ITEMS.counters(),
             items_in_flight: table::WORKER_ITEMS_IN_FLIGHT.gauge(),
+            items_unaccounted: table::WORKER_ITEMS_UNACCOUNTED.gauge(),
             messages_settled: table::WORKER_MESSAGES_SETTLED.counter(),
             calls: table::WORKER_CALLS.counters(),
+            calls_throttled: table::WORKER_CALLS_THROTTLED.counter(),
             call_duration: table::WORKER_CALL_DURATION.histograms(),
             batch_items: table::WORKER_BATCH_ITEMS.histogram(),
             retries: table::WORKER_RETRIES.counters(),
             dead_letters: table::WORKER_DEAD_LETTERS.counters(),
             filtered: table::WORKER_FILTERED.counters(),
             gate_waits: table::WORKER_GATE_WAITS.counters(),
+            partner_limited_share: table::WORKER_PARTNER_LIMITED_SHARE.gauge(),
             lanes: table::WORKER_LANES.gauge(),
             leases_lost: table::WORKER_LEASES_LOST.counter(),
         }

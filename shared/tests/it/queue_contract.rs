@@ -365,3 +365,18 @@ async fn receivers_at_work_together_get_different_messages(Pipeline { main, .. }
     assert_eq!(received.len(), 40);
     assert_eq!(received.into_iter().collect::<BTreeSet<_>>().len(), 40);
 }
+
+#[tokio::test]
+async fn sqs_tells_how_it_is_set_up_and_the_embedded_queue_is_ours_to_set_up() {
+    let sqs = sqs_pipeline();
+    let setup = sqs.main.setup().await.unwrap().unwrap();
+    assert_eq!(setup.receives_max, Some(RECEIVES_MAX));
+    // What SQS gives a queue that asks for nothing else.
+    assert_eq!(setup.visibility_timeout, Some(Duration::from_secs(30)));
+    assert_eq!(setup.retention, Some(Duration::from_hours(4 * 24)));
+    assert!(setup.message_bytes_max.is_some_and(|bytes| bytes >= 262_144), "{setup:?}");
+    assert_eq!(sqs.dead.setup().await.unwrap().unwrap().receives_max, None);
+    let gathered = penstock_shared::queue::gather::GatheredDeletes::new(sqs.main.clone(), SECOND);
+    assert_eq!(gathered.setup().await.unwrap(), Some(setup));
+    assert_eq!(embedded_pipeline().main.setup().await.unwrap(), None);
+}

@@ -399,3 +399,87 @@ fn what_stands_too_far_back_for_the_gates_pace_leaves_at_once() {
     assert_eq!(ids(lanes.next(until, open)), [0, 1, 2]);
     assert!(lanes.push(&key(1), thing(99), now).is_ok(), "the gate is open again");
 }
+
+fn sample(items: u64, limited: u64) -> Sample {
+    Sample { items, limited }
+}
+
+fn closed(gate: Gate, until: Instant) -> impl FnMut(&LaneKey) -> Admission {
+    move |_| Admission::Closed { gate, until, every: Duration::ZERO }
+}
+
+#[test]
+fn what_a_gate_holds_back_is_limited_by_the_partner_and_what_forms_or_goes_at_once_is_not() {
+    let (mut lanes, now) = (lanes(), Instant::now());
+    assert_eq!(lanes.sample(), sample(0, 0));
+    fill(&mut lanes, 1, 0..2, now);
+    assert!(lanes.next(now, open).is_none());
+    assert_eq!(lanes.sample(), sample(2, 0), "its batch forms");
+    fill(&mut lanes, 1, 2..3, now);
+    assert_eq!(ids(lanes.next(now, open)).len(), 3);
+    assert_eq!(lanes.sample(), sample(3, 0), "it went at once");
+    assert_eq!(lanes.sample(), sample(0, 0), "told once");
+
+    for gate in [Gate::Rate, Gate::RetryAfter] {
+        fill(&mut lanes, 1, 0..4, now);
+        let until = now + Duration::from_secs(1);
+        assert!(lanes.next(now, closed(gate, until)).is_none());
+        assert_eq!(lanes.sample(), sample(4, 4), "{gate:?} is closed");
+        assert_eq!(lanes.sample(), sample(4, 4), "and still is");
+        assert_eq!(ids(lanes.next(until, open)).len(), 3);
+        assert_eq!(ids(lanes.next(until, open)).len(), 1);
+        assert_eq!(lanes.sample(), sample(4, 3), "the first had waited, the second found it open");
+    }
+}
+
+#[test]
+fn what_waits_for_the_end_of_a_call_is_limited_by_the_partner() {
+    let (mut lanes, now) = (lanes(), Instant::now());
+    for full in [Admission::Busy, Admission::Full] {
+        fill(&mut lanes, 1, 0..3, now);
+        fill(&mut lanes, 2, 0..3, now);
+        assert!(lanes.next(now, |_| full).is_none());
+        assert_eq!(lanes.sample(), sample(6, 6), "{full:?}; with `Full` the second was not even asked");
+        assert_eq!(ids(lanes.next(now, open)).len(), 3);
+        assert_eq!(ids(lanes.next(now, open)).len(), 3);
+        assert_eq!(lanes.sample(), sample(6, 6), "both had waited");
+    }
+    fill(&mut lanes, 2, 0..3, now);
+    assert_eq!(ids(lanes.next(now, open)).len(), 3);
+    assert_eq!(lanes.sample(), sample(3, 0), "one that came later had not");
+}
+
+#[test]
+fn what_left_because_of_a_gate_is_limited_by_the_partner() {
+    let (mut lanes, now) = (lanes(), Instant::now());
+    fill(&mut lanes, 1, 0..3, now);
+    let turn = lanes.next(now, closed(Gate::RetryAfter, now + Duration::from_secs(60)));
+    assert!(matches!(turn, Some(Turn::Evict(Gate::RetryAfter, _, items)) if items.len() == 3));
+    assert_eq!((lanes.items(), lanes.sample()), (0, sample(3, 3)));
+
+    fill(&mut lanes, 1, 0..3, now);
+    assert!(lanes.next(now, |_| Admission::Busy).is_none());
+    let turn = lanes.next(now + WAIT + HOLD, |_| Admission::Busy);
+    assert!(matches!(turn, Some(Turn::Evict(Gate::Concurrency, _, items)) if items.len() == 3));
+    assert_eq!(lanes.sample(), sample(3, 3));
+
+    fill(&mut lanes, 1, 0..50, now);
+    lanes.next(now, |_| Admission::Busy);
+    assert!(lanes.push(&key(1), thing(50), now).is_err());
+    assert_eq!(lanes.sample(), sample(51, 51), "its lane is full because it may not send");
+}
+
+#[test]
+fn no_single_sample_decides_and_a_lasting_one_does() {
+    let mut share = Share::default();
+    assert!(share.take(sample(0, 0)).abs() < f64::EPSILON);
+    assert!(share.take(sample(10, 10)) < 0.05);
+    let mut mean = 0.0;
+    (0..60).for_each(|_| mean = share.take(sample(10, 10)));
+    assert!((0.85..=1.0).contains(&mean), "{mean}");
+    assert!(share.take(sample(0, 0)) > 0.8);
+    (0..120).for_each(|_| mean = share.take(sample(0, 0)));
+    assert!((0.0..0.05).contains(&mean), "{mean}");
+    (0..120).for_each(|_| mean = share.take(sample(4, 1)));
+    assert!((mean - 0.25).abs() < 0.01, "{mean}");
+}

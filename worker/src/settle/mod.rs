@@ -21,8 +21,11 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use self::settlement::{End, Requeue, Settlement};
-use crate::{in_flight::InFlight, ledger::Ledger};
+use self::settlement::{Requeue, Settlement};
+use crate::{
+    in_flight::InFlight,
+    ledger::{End, Ledger},
+};
 
 /// Messages settled at once.
 const JOBS_MAX: usize = 32;
@@ -73,7 +76,7 @@ enum SettleError {
 
 impl Settler {
     async fn settle(&self, flight: &InFlight) {
-        let slots = flight.take_slots();
+        let Some((slots, held)) = flight.take_slots() else { return };
         let settlement = {
             let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
             settlement::plan(&flight.requests, slots, &self.retry, self.clock.now_ms(), &mut rng)
@@ -81,13 +84,11 @@ impl Settler {
         // A message that is another's by now is not ours to put back; but if nothing is left of it, deleting it
         // spares the other the work.
         if flight.received.lease.is_lost() && !settlement.is_complete() {
-            settlement.ends.iter().for_each(|_| self.ledger.lapsed());
-            self.ledger.message_settled();
-            return;
+            return self.ledger.settled(held, settlement.ends.iter().map(|_| End::Lapsed));
         }
         match self.act(flight, &settlement).await {
             Ok(is_deleted) => {
-                settlement.ends.iter().for_each(|end| self.count(end));
+                self.ledger.settled(held, settlement.ends);
                 // Received again, another copy of the message may need the bodies still.
                 if is_deleted && flight.received.receive_count <= 1 && !flight.received.lease.is_lost() {
                     self.forget_spilled(&settlement.spilled_done).await;
@@ -95,10 +96,9 @@ impl Settler {
             }
             Err(error) => {
                 tracing::error!(%error, items = settlement.ends.len(), "could not settle a message; it comes back when its lease lapses");
-                settlement.ends.iter().for_each(|_| self.ledger.lapsed());
+                self.ledger.settled(held, settlement.ends.iter().map(|_| End::Lapsed));
             }
         }
-        self.ledger.message_settled();
     }
 
     /// True when the message is deleted.
@@ -135,15 +135,6 @@ impl Settler {
         let send = || async { queue.send(&message).await.pop().unwrap_or(Ok(())) };
         send.retry(patience()).when(|error| !matches!(error, QueueError::Refused(_))).await?;
         Ok(())
-    }
-
-    fn count(&self, end: &End) {
-        match *end {
-            End::Delivered => self.ledger.delivered(),
-            End::Filtered(reason) => self.ledger.filtered(reason),
-            End::Requeued(reason) => self.ledger.requeued(reason),
-            End::Dead(reason) => self.ledger.dead_lettered(reason),
-        }
     }
 
     /// Best effort: what stays is deleted by the storage's own lifecycle rule.

@@ -14,17 +14,9 @@ use super::spilled;
 use crate::{
     backoff,
     in_flight::Slot,
-    outcome::{FilterReason, Outcome, RejectReason, RetryReason},
+    ledger::End,
+    outcome::{Outcome, RejectReason, RetryReason},
 };
-
-/// How an item is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Delivered,
-    Filtered(FilterReason),
-    Requeued(RetryReason),
-    Dead(RejectReason),
-}
 
 /// Everything to be done, in the order of the fields; then the message is deleted.
 #[derive(Debug, Default)]

@@ -213,7 +213,7 @@ impl Bench {
     /// Nothing is in flight, and every item received has one outcome.
     pub(crate) fn assert_adds_up(&self) {
         let counts = self.counts();
-        assert_eq!(counts.in_flight(), 0, "{counts:?}");
+        assert_eq!((counts.in_flight, counts.unaccounted()), (0, 0), "{counts:?}");
     }
 }
 

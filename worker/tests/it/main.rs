@@ -9,4 +9,5 @@ mod drain;
 mod faults;
 mod http_destination;
 mod messages;
+mod partner_limited;
 mod script;

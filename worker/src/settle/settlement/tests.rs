@@ -3,12 +3,14 @@ use penstock_shared::{ids::Address, pack::PackedBody};
 use proptest::prelude::*;
 
 use super::*;
+use crate::outcome::FilterReason;
 
 const NOW: i64 = 1_800_000_000_000;
 
 fn retry() -> Retry {
     Retry {
         attempts_max: 3,
+        attempts_stated: true,
         delay_base: Duration::from_secs(1),
         delay_max: Duration::from_secs(60),
         age_max: Duration::from_secs(3600),
