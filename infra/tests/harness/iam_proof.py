@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from emulator.calls import ACCOUNT
+from iam.guards import Guard, stopped
 from iam.implied import Use, context, uses_of_keys
-from iam.policy import Statement, grants, parse
+from iam.policy import Statement, grants, parse, parse_for
 from iam.proof import Unrecorded, needed, read_exceptions, refused, stale, unused
 
 from .cloud import Cloud
@@ -72,6 +73,7 @@ def prove(cloud: Cloud, region: str, outputs: Mapping[str, Any], access_keys: Ma
     keys = keys_of(cloud, region, outputs)
     roles = {role: policies(cloud, region, outputs[f"{role}_role_name"]) for role in access_keys}
     used = {role: uses(cloud.calls(), [key], region, keys) for role, key in access_keys.items()}
+    _not_stopped(guards(cloud, region, outputs, keys), used)
     used["function"] = [translated(use, more.function_names) for use in used["ingress"]]
     return compare(roles | {"function": more.function, "execution": more.execution}, used, read_exceptions(listed))
 
@@ -107,6 +109,42 @@ def translated(use: Use, names: Mapping[str, str]) -> Use:
         if name in use.resource:
             return Use(use.action, use.resource.replace(name, names[name]), use.context)
     return use
+
+
+def guards(cloud: Cloud, region: str, outputs: Mapping[str, Any], keys: Mapping[str, str]) -> list[Guard]:
+    """The policies that calls of the region's tasks meet besides their role's."""
+    us = (f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
+    found = []
+    for endpoint in _endpoints(cloud, region, outputs):
+        service = endpoint["ServiceName"].rsplit(f".{region}.", 1)[-1].split(".")[0]
+        found.append(Guard(f"the endpoint of {service}", parse_for(endpoint["PolicyDocument"], us), (f"{service}:*",), ("*",), True))
+    for key in set(keys.values()):
+        policy = cloud.client("kms", region).get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+        found.append(Guard("the key's policy", parse_for(policy, us), ("kms:*",), (key,), True))
+    for name in ("main", "retry", "dead"):
+        attributes = cloud.client("sqs", region).get_queue_attributes(QueueUrl=outputs[f"{name}_queue_url"], AttributeNames=["Policy"])
+        policy = attributes["Attributes"]["Policy"]
+        found.append(Guard(f"the policy of {name}", parse_for(policy, us), ("sqs:*",), (outputs[f"{name}_queue_arn"],), False))
+    bucket = outputs["spill_bucket_name"]
+    policy = cloud.client("s3", region).get_bucket_policy(Bucket=bucket)["Policy"]
+    found.append(Guard("the bucket's policy", parse_for(policy, us), ("s3:*",), (f"arn:aws:s3:::{bucket}*",), False))
+    return found
+
+
+def _endpoints(cloud: Cloud, region: str, outputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Endpoints of the VPC that the cluster's tasks are in."""
+    ecs, ec2 = cloud.client("ecs", region), cloud.client("ec2", region)
+    services = ecs.list_services(cluster=outputs["cluster_name"])["serviceArns"]
+    described = ecs.describe_services(cluster=outputs["cluster_name"], services=services)["services"]
+    subnets = described[0]["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
+    vpc = ec2.describe_subnets(SubnetIds=subnets)["Subnets"][0]["VpcId"]
+    return list(ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["VpcEndpoints"])
+
+
+def _not_stopped(passed: Sequence[Guard], used: Mapping[str, Sequence[Use]]) -> None:
+    wrong = [f"{role}: {line}" for role, uses_of_role in used.items() for line in stopped(passed, uses_of_role)]
+    if wrong:
+        raise Failed("a policy of an endpoint, a key, a queue or the bucket stops calls that the processes make", "\n".join(wrong))
 
 
 def compare(roles: Mapping[str, Sequence[Statement]], used: Mapping[str, Sequence[Use]], exceptions: Sequence[Unrecorded]) -> str:

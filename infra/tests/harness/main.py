@@ -99,10 +99,8 @@ def _linters(run: Run) -> None:
     with run.console.step("checkov"):
         said = policy_lint.checkov(run, venv)
     run.console.say(said)
-    dockerfile = run.settings.repository / "Dockerfile"
-    if dockerfile.is_file():
-        with run.console.step("hadolint Dockerfile"):
-            static.hadolint(run, venv, dockerfile)
+    with run.console.step("Dockerfile and compose.yaml"):
+        static.containers(run)
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

@@ -65,6 +65,7 @@ class Service:
     child: Child
     calls: str
     admin: str
+    environment: Mapping[str, str]
 
     def metrics(self) -> dict[str, float]:
         """Its metrics: name with labels → value."""
@@ -107,9 +108,19 @@ def start(run: Run, cloud: Cloud, region: str, task: Task, keys: Credentials, pa
     child = run.children.start(task.family, [str(binary(run)), *task.command], env=environment, cwd=folder, log=folder / "log")
     line = run.children.wait_for("its addresses", lambda: _addresses(child), within_seconds=60, child=child)
     found = _ADDRESS.findall(line)
-    service = Service(child, found[0] if role == "ingress" else "", found[-1])
+    service = Service(child, found[0] if role == "ingress" else "", found[-1], environment)
     run.children.wait_for("it is ready", lambda: _ready(service), within_seconds=60, child=child)
     return service
+
+
+def is_well(run: Run, service: Service, task: Task) -> None:
+    """Runs the container's health check as ECS would: with the container's environment, beside the process."""
+    kind, program, *arguments = task.container["healthCheck"]["command"]
+    if kind != "CMD" or not program.endswith("/penstock"):
+        raise Failed(f"{task.family}: the health check is not penstock's own: {task.container['healthCheck']}")
+    environment = dict(service.environment) | {"PENSTOCK_ADMIN": service.admin.removeprefix("http://")}
+    timeout = float(task.container["healthCheck"]["timeout"])
+    run.children.run([str(binary(run)), *arguments], env=environment, cwd=run.settings.work, timeout_seconds=timeout)
 
 
 def begin_stop(service: Service) -> float:

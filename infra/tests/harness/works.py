@@ -46,6 +46,8 @@ def works(run: Run, cloud: Cloud, region: str, outputs: Mapping[str, Any]) -> di
         ingress = place.start(place.ingress, place.ingress_keys)
         worker = place.start(place.worker, place.worker_keys)
         delivery.until_status(run, ingress, _TOKENS[0], 200)
+        services.is_well(run, ingress, place.ingress)
+        services.is_well(run, worker, place.worker)
     with step("a message is delivered although the partner hangs, then fails"):
         delivery.send_small(run, ingress, _TOKENS[0])
         delivery.wait_until_done(run, [worker], delivery.SMALL)

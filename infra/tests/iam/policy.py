@@ -1,4 +1,4 @@
-"""Judges calls by IAM policies, as AWS documents it for identity policies. Pure.
+"""Judges calls by IAM policies, as AWS documents it: those of roles, and those of resources and endpoints. Pure.
 
 Strict: what it does not know (an operator, `NotPrincipal`, a policy variable) is an error and never a yes or a no.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -46,10 +46,28 @@ class Statement:
 
 
 def parse(document: str | Mapping[str, Any]) -> tuple[Statement, ...]:
-    """The statements of a policy document."""
+    """The statements of a role's policy."""
+    return tuple(_statement(entry) for entry in _entries(document))
+
+
+def parse_for(document: str | Mapping[str, Any], principals: Collection[str]) -> tuple[Statement, ...]:
+    """Of the policy of a resource or an endpoint, the statements that speak of callers known by these names."""
+    entries = (dict(entry) for entry in _entries(document))
+    return tuple(_statement(entry) for entry in entries if _meets(entry.pop("Principal", None), principals))
+
+
+def _entries(document: str | Mapping[str, Any]) -> list[Mapping[str, Any]]:
     policy = json.loads(document) if isinstance(document, str) else document
     statements = policy["Statement"]
-    return tuple(_statement(entry) for entry in (statements if isinstance(statements, list) else [statements]))
+    return list(statements) if isinstance(statements, list) else [statements]
+
+
+def _meets(said: Any, principals: Collection[str]) -> bool:
+    """Whether a `Principal` names one of them. Services are named under another key and are never our callers."""
+    if said is None:
+        raise Unsupported("a statement of a resource's policy must have a Principal")
+    named = said if isinstance(said, str) else said.get("AWS", [])
+    return any(name == "*" or name in principals for name in ([named] if isinstance(named, str) else named))
 
 
 def allows(statements: Iterable[Statement], action: str, resource: str, context: Mapping[str, str]) -> bool:
@@ -57,6 +75,12 @@ def allows(statements: Iterable[Statement], action: str, resource: str, context:
     lowered = {key.lower(): value for key, value in context.items()}
     covering = [statement for statement in statements if statement.covers(action, resource, lowered)]
     return bool(covering) and all(statement.allow for statement in covering)
+
+
+def denies(statements: Iterable[Statement], action: str, resource: str, context: Mapping[str, str]) -> bool:
+    """Whether a statement denies a call, whatever others allow."""
+    lowered = {key.lower(): value for key, value in context.items()}
+    return any(not statement.allow and statement.covers(action, resource, lowered) for statement in statements)
 
 
 def grants(statements: Iterable[Statement]) -> list[tuple[str, str]]:
