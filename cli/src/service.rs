@@ -22,7 +22,7 @@ use penstock_shared::{
     },
 };
 use penstock_worker::{
-    config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program,
+    EcsAgent, config::WorkerConfig, destination::http::HttpDestination, ledger::Ledger, mapping::Program,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -126,6 +126,7 @@ struct Configured {
     worker: WorkerConfig,
     cloudwatch: Option<CloudwatchConfig>,
     surroundings: Surroundings,
+    ecs_agent: Option<EcsAgent>,
 }
 
 impl Configured {
@@ -137,6 +138,7 @@ impl Configured {
         }
         let backends = BackendConfig::read(settings, role.has_worker());
         let queues = backends.stated();
+        let worker = WorkerConfig { queues, ..WorkerConfig::read(settings) };
         let configured = Self {
             partner_file: settings.optional_text("partner"),
             registration_before: settings.optional_text("registration_before").map(PathBuf::from),
@@ -144,7 +146,8 @@ impl Configured {
             admin: settings.address("admin", ([127, 0, 0, 1], 9090).into()),
             backends,
             ingress: IngressConfig::read(settings),
-            worker: WorkerConfig { queues, ..WorkerConfig::read(settings) },
+            ecs_agent: ecs_agent(settings, role.has_worker() && worker.scale_in_protection),
+            worker,
             cloudwatch: CloudwatchConfig::read(settings),
             surroundings: Surroundings::read(settings, queues),
         };
@@ -159,6 +162,19 @@ impl Configured {
         let plans = Plans::of(role, &self.ingress, &self.worker, partner.as_ref());
         self.surroundings.disagreements(plans).into_iter().for_each(|told| settings.disagree(told));
     }
+}
+
+/// The agent that ECS names to each of its tasks, if it is wanted. A worker elsewhere works without.
+fn ecs_agent(settings: &mut Settings<'_>, is_wanted: bool) -> Option<EcsAgent> {
+    const VARIABLE: &str = "ECS_AGENT_URI";
+    let uri = is_wanted.then(|| settings.foreign_variable(VARIABLE))?;
+    let agent = match uri.as_deref().map(EcsAgent::new) {
+        Some(Ok(agent)) => return Some(agent),
+        Some(Err(error)) => error.to_string(),
+        None => format!("there is no {VARIABLE}, as ECS gives its tasks"),
+    };
+    settings.warn(format!("worker.scale_in_protection is off: {agent}"));
+    None
 }
 
 /// Runs a role until a stop signal.
@@ -230,8 +246,16 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         TokensConfig::Secret(name) if role.has_ingress() => Some(configured.backends.secret(name).await),
         _ => None,
     };
-    let parts =
-        Parts { partner, program, backends, secret, clock, metrics, cloudwatch: configured.cloudwatch };
+    let parts = Parts {
+        partner,
+        program,
+        backends,
+        secret,
+        clock,
+        metrics,
+        cloudwatch: configured.cloudwatch,
+        ecs_agent: configured.ecs_agent,
+    };
     let worker = role.has_worker().then_some(configured.worker);
     let Listeners { ingress, admin } = listeners;
     Ok(Ok(Service::new(parts, configured.ingress, ingress, worker, Some(admin))?))
@@ -247,6 +271,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) metrics: MetricsHandle,
     pub(crate) cloudwatch: Option<CloudwatchConfig>,
+    /// Where the worker asks for protection from scaling in.
+    pub(crate) ecs_agent: Option<EcsAgent>,
 }
 
 /// The roles of one process, ready to serve.
@@ -269,7 +295,7 @@ impl Service {
         worker: Option<WorkerConfig>,
         admin: Option<TcpListener>,
     ) -> Result<Self, anyhow::Error> {
-        let Parts { partner, program, backends, secret, clock, metrics, cloudwatch } = parts;
+        let Parts { partner, program, backends, secret, clock, metrics, cloudwatch, ecs_agent } = parts;
         let roles = [(listeners.is_some(), Published::Ingress), (worker.is_some(), Published::Worker)];
         let roles = roles.into_iter().filter_map(|(is_there, role)| is_there.then_some(role));
         let publisher = cloudwatch.map(|config| Publisher {
@@ -298,6 +324,7 @@ impl Service {
             Some(config) => {
                 let destination = HttpDestination::new(&partner.api, partner.limits.concurrency as usize)?;
                 let deps = penstock_worker::Deps {
+                    ecs_agent,
                     queues: backends.queues,
                     meter: backends.meter,
                     spill: backends.spill,

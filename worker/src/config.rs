@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use penstock_shared::{config::Settings, queue::QueueSetup};
 
-use crate::{credentials::SuspendConfig, intake::IntakeConfig, lanes::LaneConfig, lease::LeaseConfig};
+use crate::{
+    credentials::SuspendConfig, intake::IntakeConfig, lanes::LaneConfig, lease::LeaseConfig,
+    scale_in::RuleConfig,
+};
 
 /// How a worker works. What concerns the partner is in `partner.toml`, not here.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,10 @@ pub struct WorkerConfig {
     pub drain_deadline: Duration,
     /// How often the queues' depths are looked at.
     pub watch_every: Duration,
+    /// Whether ECS is asked not to stop this worker while it is deep in work.
+    pub scale_in_protection: bool,
+    /// Fewer items held than this are never deep.
+    pub scale_in_protection_items: usize,
     /// Attempts in all; the same number as in `partner.toml`, or in its place when that says none.
     pub attempts_max: Option<u32>,
     /// What is said of the queues: compared with themselves at the start.
@@ -70,6 +77,12 @@ impl WorkerConfig {
             suspend_after_time: settings.millis("worker.suspend_after_ms", 60_000, 0..=86_400_000),
             drain_deadline: settings.millis("worker.drain_deadline_ms", 20_000, 0..=600_000),
             watch_every: settings.millis("worker.watch_every_ms", 15_000, 1_000..=600_000),
+            scale_in_protection: settings.flag("worker.scale_in_protection", false),
+            scale_in_protection_items: settings.count(
+                "worker.scale_in_protection_items",
+                1_000,
+                1..=1_000_000,
+            ),
             attempts_max: settings
                 .optional_count("worker.attempts_max", 1..=100)
                 .and_then(|attempts| u32::try_from(attempts).ok()),
@@ -93,6 +106,11 @@ impl WorkerConfig {
     /// What watching credentials needs of it.
     pub(crate) fn suspend(&self) -> SuspendConfig {
         SuspendConfig { refusals: self.suspend_after, over: self.suspend_after_time }
+    }
+
+    /// What deciding about protection needs of it.
+    pub(crate) fn scale_in(&self) -> RuleConfig {
+        RuleConfig { items_min: self.scale_in_protection_items as u64, drain_deadline: self.drain_deadline }
     }
 
     /// What lanes need of it.

@@ -22,6 +22,7 @@ pub mod mapping;
 pub mod outcome;
 pub mod preview;
 mod route;
+mod scale_in;
 mod settle;
 mod split;
 mod subscriptions;
@@ -40,6 +41,7 @@ use penstock_shared::{
     subscription::SubscriptionStore,
     telemetry::QueueMetrics,
 };
+pub use scale_in::{AgentError, EcsAgent};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -82,6 +84,8 @@ pub struct Deps {
     pub ledger: Arc<Ledger>,
     /// The time.
     pub clock: Clock,
+    /// Where protection from scaling in is asked for; `None` to ask for none.
+    pub ecs_agent: Option<EcsAgent>,
     /// Seed of the jitter, and what tells this worker from others: no two that run at once may have the same.
     pub seed: u64,
 }
@@ -104,11 +108,7 @@ pub struct RunError(#[from] JoinError);
 pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> Result<(), RunError> {
     let leases = LeaseTasks { tracker: TaskTracker::new(), lost: deps.ledger.metrics().leases_lost.clone() };
     let bytes = Arc::new(ByteBudget::new(config.in_flight_bytes_max));
-    let mut sources =
-        vec![(Source::Main, config.messages_max), (Source::Retry, config.messages_max.div_ceil(4))];
-    if deps.queues.fallback.is_some() {
-        sources.push((Source::Fallback, config.messages_max.div_ceil(4)));
-    }
+    let sources = sources(&deps.queues, config.messages_max);
     let messages: usize = sources.iter().map(|(_, messages)| messages).sum();
 
     let (to_split, received) = mpsc::channel(messages);
@@ -159,12 +159,10 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
         hand_back.clone(),
     ));
     stages.spawn(settle::run(settler(&deps), settled));
-    let watch = async {
-        watch::check_setup(&deps.queues, &config.queues, deps.partner.retry.age_max).await;
-        watch::run(deps.queues.clone(), deps.meter.clone(), QueueMetrics::new(), config.watch_every).await;
-    };
 
-    let mut watch = std::pin::pin!(stop.run_until_cancelled(watch));
+    let drained = CancellationToken::new();
+    let mut protecting = std::pin::pin!(protect(&deps, &config, drained.clone()));
+    let mut watch = std::pin::pin!(stop.run_until_cancelled(watch(&deps, &config)));
     let mut tending = std::pin::pin!(credentials.tend());
     let mut deadline = std::pin::pin!(drain_deadline(&stop, config.drain_deadline, &hand_back));
     loop {
@@ -177,12 +175,30 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
             _ = &mut watch, if !stop.is_cancelled() => {}
             () = &mut deadline, if !hand_back.is_cancelled() => {}
             () = &mut tending => {}
+            () = &mut protecting => {}
         }
     }
+    drained.cancel();
+    protecting.await;
     credentials.flush().await;
     leases.tracker.close();
     leases.tracker.wait().await;
     Ok(())
+}
+
+/// Where messages come from, and how many of each may be held.
+fn sources(queues: &Queues, messages_max: usize) -> Vec<(Source, usize)> {
+    let mut sources = vec![(Source::Main, messages_max), (Source::Retry, messages_max.div_ceil(4))];
+    if queues.fallback.is_some() {
+        sources.push((Source::Fallback, messages_max.div_ceil(4)));
+    }
+    sources
+}
+
+/// Looks at the queues; never ends by itself.
+async fn watch(deps: &Deps, config: &WorkerConfig) {
+    watch::check_setup(&deps.queues, &config.queues, deps.partner.retry.age_max).await;
+    watch::run(deps.queues.clone(), deps.meter.clone(), QueueMetrics::new(), config.watch_every).await;
 }
 
 /// Some time after the stop, says that what still waits is to be handed back.
@@ -191,6 +207,17 @@ async fn drain_deadline(stop: &CancellationToken, after: std::time::Duration, ha
     tokio::time::sleep(after).await;
     tracing::warn!("the drain deadline has passed: what was not sent goes back to the queue");
     hand_back.cancel();
+}
+
+/// Looks after the protection from scaling in until all is drained.
+async fn protect(deps: &Deps, config: &WorkerConfig, drained: CancellationToken) {
+    match &deps.ecs_agent {
+        Some(agent) => {
+            let ask = |protect| async move { agent.protect(protect).await };
+            scale_in::run(deps.ledger.clone(), config.scale_in(), ask, drained).await;
+        }
+        None => drained.cancelled().await,
+    }
 }
 
 fn splitter(

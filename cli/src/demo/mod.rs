@@ -159,7 +159,8 @@ async fn start_pipeline(
     ingress.calls.answer_budget = ANSWER_TIME;
     ingress.packing.send_timeout = ANSWER_TIME;
     let worker = WorkerConfig { receive_wait: Duration::from_millis(500), ..WorkerConfig::default() };
-    let parts = Parts { partner, program, backends, secret: None, clock, metrics, cloudwatch: None };
+    let parts =
+        Parts { partner, program, backends, secret: None, clock, metrics, cloudwatch: None, ecs_agent: None };
     let service = Service::new(parts, ingress, Some(listener.into()), Some(worker), Some(admin))?;
     let ledger = service.ledger.clone();
     Ok(Pipeline { service, url: format!("http://{listens}/").parse()?, admin: administers, ledger, queues })

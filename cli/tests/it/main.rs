@@ -12,6 +12,7 @@ mod fleet_e2e;
 mod iterable_e2e;
 mod pipeline;
 mod process;
+mod scale_in_e2e;
 mod send;
 mod simulate;
 mod simulate_mparticle;

@@ -383,6 +383,7 @@ impl World {
     ) -> (Arc<Ledger>, impl Future<Output = Result<(), penstock_worker::RunError>> + use<>) {
         let ledger = Arc::new(Ledger::new(pod(), WorkerMetrics::new()));
         let deps = penstock_worker::Deps {
+            ecs_agent: None,
             meter: Arc::default(),
             queues: self.queues(),
             spill: self.spill.clone(),

@@ -61,8 +61,8 @@ locals {
     PENSTOCK_INGRESS_ANSWER_BUDGET_MS = "80" # behind a URL mParticle allows 100 ms, not a function's 200
   })
 
-  # What ingress_environment and worker_environment may not say: it is said above, or is a secret and belongs in Secrets Manager.
-  # Spelled out, as a check of a variable may not look at what is made of the same variable.
+  # What ingress_environment and worker_environment may not say, because it is said above. Spelled out, as a check of a variable may
+  # not look at what is made of the same variable.
   owned_variables = [
     "AWS_REGION", "PENSTOCK_ADMIN", "PENSTOCK_CONTAINER_MEMORY_BYTES", "PENSTOCK_CONTAINER_STOP_TIMEOUT_MS", "PENSTOCK_DYNAMODB_TABLE",
     "PENSTOCK_INGRESS_BODY_BYTES_MAX", "PENSTOCK_INGRESS_BYTES_IN_FLIGHT_MAX", "PENSTOCK_INGRESS_DEREGISTRATION_DELAY_MS",
@@ -70,8 +70,11 @@ locals {
     "PENSTOCK_PARTNER", "PENSTOCK_POD", "PENSTOCK_QUEUE", "PENSTOCK_QUEUE_MESSAGE_BYTES_MAX", "PENSTOCK_S3_BUCKET",
     "PENSTOCK_SQS_DEAD_URL", "PENSTOCK_SQS_MAIN_URL", "PENSTOCK_SQS_RECEIVES_MAX", "PENSTOCK_SQS_RETENTION_MS", "PENSTOCK_SQS_RETRY_URL",
     "PENSTOCK_SQS_VISIBILITY_TIMEOUT_MS", "PENSTOCK_STORE", "PENSTOCK_TELEMETRY_CLOUDWATCH_NAMESPACE", "PENSTOCK_TELEMETRY_LOG_FORMAT",
-    "PENSTOCK_TOKENS", "PENSTOCK_TOKENS_FILE", "PENSTOCK_TOKENS_SECRET", "PENSTOCK_WORKER_ATTEMPTS_MAX",
-    "PENSTOCK_WORKER_DRAIN_DEADLINE_MS", "PENSTOCK_WORKER_IN_FLIGHT_BYTES_MAX", "PENSTOCK_WORKER_LEASE_MS",
-    "PENSTOCK_WORKER_SCALE_IN_PROTECTION",
+    "PENSTOCK_TOKENS_SECRET", "PENSTOCK_WORKER_ATTEMPTS_MAX", "PENSTOCK_WORKER_DRAIN_DEADLINE_MS", "PENSTOCK_WORKER_IN_FLIGHT_BYTES_MAX",
+    "PENSTOCK_WORKER_LEASE_MS", "PENSTOCK_WORKER_SCALE_IN_PROTECTION",
   ]
+
+  # Nor this: tokens are secrets and belong in Secrets Manager; without them the endpoint is open to everybody; and a fallback queue
+  # needs rights, and for another region's a way out, which ingress does not have here.
+  refused_variables = ["PENSTOCK_TOKENS", "PENSTOCK_TOKENS_FILE", "PENSTOCK_NO_AUTH", "PENSTOCK_SQS_FALLBACK_URL", "PENSTOCK_SQS_FALLBACK_REGION"]
 }

@@ -188,24 +188,24 @@ variable "worker_image_tag" {
 }
 
 variable "ingress_environment" {
-  description = "More settings of ingress, as environment variables. None that this module sets itself, and no secret."
+  description = "More settings of ingress, as environment variables. None that this module sets by itself, and no secret."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.ingress_environment), local.owned_variables)) == 0
-    error_message = "ingress_environment sets what a variable of this module owns, or a secret: ${join(", ", setintersection(keys(var.ingress_environment), local.owned_variables))}."
+    condition     = length(setintersection(keys(var.ingress_environment), concat(local.owned_variables, local.refused_variables))) == 0
+    error_message = "ingress_environment sets what this module sets by itself, or refuses (environment.tf): ${join(", ", setintersection(keys(var.ingress_environment), concat(local.owned_variables, local.refused_variables)))}."
   }
 }
 
 variable "worker_environment" {
-  description = "More settings of workers, as environment variables. None that this module sets itself, and no secret."
+  description = "More settings of workers, as environment variables. None that this module sets by itself, and no secret."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.worker_environment), local.owned_variables)) == 0
-    error_message = "worker_environment sets what a variable of this module owns, or a secret: ${join(", ", setintersection(keys(var.worker_environment), local.owned_variables))}."
+    condition     = length(setintersection(keys(var.worker_environment), concat(local.owned_variables, local.refused_variables))) == 0
+    error_message = "worker_environment sets what this module sets by itself, or refuses (environment.tf): ${join(", ", setintersection(keys(var.worker_environment), concat(local.owned_variables, local.refused_variables)))}."
   }
 }
 

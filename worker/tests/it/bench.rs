@@ -88,6 +88,7 @@ impl Bench {
     fn deps(&mut self) -> Deps {
         self.seed += 1;
         Deps {
+            ecs_agent: None,
             meter: Arc::default(),
             queues: Queues {
                 main: self.main.clone(),

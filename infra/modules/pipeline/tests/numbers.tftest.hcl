@@ -169,7 +169,6 @@ run "what_the_module_says_nobody_else_may_say" {
     condition = toset(local.owned_variables) == setunion(
       setsubtract(keys(local.ingress_task_environment), keys(var.ingress_environment)),
       setsubtract(keys(local.worker_task_environment), keys(var.worker_environment)),
-      ["PENSTOCK_TOKENS", "PENSTOCK_TOKENS_FILE"],
     )
     error_message = "local.owned_variables is not what the module sets."
   }

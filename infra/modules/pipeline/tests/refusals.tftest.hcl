@@ -250,14 +250,15 @@ run "what_the_module_says_is_not_said_twice" {
   expect_failures = [var.ingress_environment, var.worker_environment]
 }
 
-run "tokens_are_no_environment" {
+run "neither_a_token_nor_an_open_door_is_environment" {
   command = plan
 
   variables {
     ingress_environment = { PENSTOCK_TOKENS = "secret" }
+    worker_environment  = { PENSTOCK_NO_AUTH = "true" }
   }
 
-  expect_failures = [var.ingress_environment]
+  expect_failures = [var.ingress_environment, var.worker_environment]
 }
 
 run "a_function_needs_its_package" {
