@@ -16,6 +16,9 @@ from iam.proof import Unrecorded, needed, read_exceptions, refused, stale, unuse
 from .cloud import Cloud
 from .console import Failed
 
+# Whether the queue is there is asked by a task beside the server, which a function has not.
+_ONLY_OF_TASKS = {"sqs:GetQueueAttributes"}
+
 
 def policies(cloud: Cloud, region: str, role: str) -> tuple[Statement, ...]:
     """Every statement that a role has, inline or attached, as the emulator stores it."""
@@ -74,7 +77,7 @@ def prove(cloud: Cloud, region: str, outputs: Mapping[str, Any], access_keys: Ma
     roles = {role: policies(cloud, region, outputs[f"{role}_role_name"]) for role in access_keys}
     used = {role: uses(cloud.calls(), [key], region, keys) for role, key in access_keys.items()}
     _not_stopped(guards(cloud, region, outputs, keys), used)
-    used["function"] = [translated(use, more.function_names) for use in used["ingress"]]
+    used["function"] = [translated(use, more.function_names) for use in used["ingress"] if use.action not in _ONLY_OF_TASKS]
     return compare(roles | {"function": more.function, "execution": more.execution}, used, read_exceptions(listed))
 
 

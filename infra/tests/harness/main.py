@@ -99,8 +99,6 @@ def _linters(run: Run) -> None:
     with run.console.step("checkov"):
         said = policy_lint.checkov(run, venv)
     run.console.say(said)
-    with run.console.step("Dockerfile and compose.yaml"):
-        static.containers(run)
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

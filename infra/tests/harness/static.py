@@ -73,13 +73,6 @@ def linters(run: Run) -> Path:
     return ensure_venv(run.settings.tools / "infra-lint", run.settings.tests / "requirements-lint.txt", pip)
 
 
-def containers(run: Run) -> None:
-    """Dockerfile and compose.yaml, by a command of their own."""
-    env = clean_environment({"PENSTOCK_VENV": str(run.settings.tools / "infra-containers"), "PYTHONDONTWRITEBYTECODE": "1"})
-    command = [sys.executable, str(run.settings.tests / "containers")]
-    run.children.run(command, env=env, cwd=run.settings.repository, timeout_seconds=INSTALL_SECONDS_MAX)
-
-
 def build(run: Run) -> None:
     """The binary that the run drives."""
     command = ["cargo", "build", "--locked", "--package", "penstock"]
