@@ -35,7 +35,7 @@ locals {
       {
         Sid      = "Queue"
         Effect   = "Allow"
-        Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
+        Action   = ["sqs:SendMessage"]
         Resource = [local.queue_arns.main, local.queue_arns.dead] # dead: quarantine of what nobody can read
       },
       {
@@ -66,6 +66,13 @@ locals {
         Condition = { StringEquals = { "kms:ViaService" = local.reads_tokens ? local.kms_via.ingress_with_tokens : local.kms_via.ingress } }
       },
     ],
+    # A task asks while nothing is sent whether the queue is there; a function has no such task.
+    local.is_fargate ? [{
+      Sid      = "Probe"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes"]
+      Resource = local.queue_arns.main
+    }] : [],
     local.reads_tokens ? [{
       Sid      = "Tokens"
       Effect   = "Allow"

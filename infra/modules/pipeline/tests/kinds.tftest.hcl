@@ -114,8 +114,6 @@ run "lambda" {
     condition = toset(flatten([for it in jsondecode(aws_iam_role_policy.ingress.policy).Statement : [for action in it.Action : [for resource in flatten([it.Resource]) : "${it.Effect} ${action} ${resource}"]]])) == toset([
       "Allow sqs:SendMessage arn:aws:sqs:us-east-1:123456789012:penstock-us1-main",
       "Allow sqs:SendMessage arn:aws:sqs:us-east-1:123456789012:penstock-us1-dead",
-      "Allow sqs:GetQueueAttributes arn:aws:sqs:us-east-1:123456789012:penstock-us1-main",
-      "Allow sqs:GetQueueAttributes arn:aws:sqs:us-east-1:123456789012:penstock-us1-dead",
       "Allow s3:PutObject arn:aws:s3:::penstock-us1-spill-123456789012-us-east-1/*",
       "Allow dynamodb:Query arn:aws:dynamodb:us-east-1:123456789012:table/penstock-us1-subscriptions",
       "Allow kms:GenerateDataKey ${aws_kms_key.this.arn}",

@@ -26,7 +26,6 @@ run "ingress_has_these_rights" {
       "Allow sqs:SendMessage arn:aws:sqs:us-east-1:123456789012:penstock-us1-main",
       "Allow sqs:SendMessage arn:aws:sqs:us-east-1:123456789012:penstock-us1-dead",
       "Allow sqs:GetQueueAttributes arn:aws:sqs:us-east-1:123456789012:penstock-us1-main",
-      "Allow sqs:GetQueueAttributes arn:aws:sqs:us-east-1:123456789012:penstock-us1-dead",
       "Allow s3:PutObject arn:aws:s3:::penstock-us1-spill-123456789012-us-east-1/*",
       "Allow dynamodb:Query arn:aws:dynamodb:us-east-1:123456789012:table/penstock-us1-subscriptions",
       "Allow secretsmanager:GetSecretValue ${aws_secretsmanager_secret.tokens.arn}",

@@ -1,0 +1,1 @@
+"""The proof that a role allows the calls its process makes, and nothing more than a stated list."""
