@@ -19,8 +19,20 @@ ACCOUNT = "123456789012"
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _S3_OBJECT = {"PUT": "PutObject", "POST": "PutObject", "GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
 # Query parameters that make a request to S3 something else than reading and writing; `x-id` only names the operation.
-_S3_PLAIN = {"x-id", "uploads", "uploadId", "partNumber", "list-type", "prefix", "delimiter", "max-keys",
-             "continuation-token", "start-after", "encoding-type", "fetch-owner"}
+_S3_PLAIN = {
+    "x-id",
+    "uploads",
+    "uploadId",
+    "partNumber",
+    "list-type",
+    "prefix",
+    "delimiter",
+    "max-keys",
+    "continuation-token",
+    "start-after",
+    "encoding-type",
+    "fetch-owner",
+}
 
 
 @dataclass(frozen=True)

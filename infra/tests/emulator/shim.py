@@ -30,6 +30,7 @@ def install() -> None:
     descriptions_of_rules()
     functions()
     plain_http()
+    interfaces_of_nat_gateways()
 
 
 def tags_of_scalable_targets() -> None:
@@ -178,7 +179,8 @@ def functions() -> None:
 
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = read_before(self, on_create)
-        return found | self.kept
+        found.update(self.kept)
+        return found
 
     Function.__init__ = init
     Function.get_configuration = get_configuration
@@ -199,3 +201,17 @@ def plain_http() -> None:
         return judge_before(self, *arguments, **named)
 
     Statement.is_action_permitted = is_action_permitted
+
+
+def interfaces_of_nat_gateways() -> None:
+    """The network interface of a NAT gateway stays when the gateway is deleted: a destroy would seem to leave it behind."""
+    from moto.ec2.models.nat_gateways import NatGatewayBackend as Backend
+
+    delete_before = Backend.delete_nat_gateway
+
+    def delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
+        gateway = delete_before(self, nat_gateway_id)
+        self.enis.pop(gateway._eni.id, None)
+        return gateway
+
+    Backend.delete_nat_gateway = delete_nat_gateway

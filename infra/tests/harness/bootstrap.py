@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .settings import target_folder
 
-# Mocked providers in tests need 1.7, overrides during plan 1.11; the modules themselves say what they need.
+# As the modules ask for (required_version).
 TERRAFORM_MIN = (1, 9, 0)
 EXIT_UNAVAILABLE = 69
 INSTALL_SECONDS_MAX = 900
@@ -32,7 +32,10 @@ def main(tests: Path) -> int:
         python = ensure_venv(tools / "infra-emulator", tests / "requirements-emulator.txt", _pip) / "bin" / "python"
     except (OSError, subprocess.SubprocessError) as error:
         output = getattr(error, "stdout", None) or b""
-        print(f"{output.decode(errors='replace')}\ninfra/test: cannot install {tests.name}/requirements-emulator.txt: {error}", file=sys.stderr)
+        print(
+            f"{output.decode(errors='replace')}\ninfra/test: cannot install {tests.name}/requirements-emulator.txt: {error}",
+            file=sys.stderr,
+        )
         return EXIT_UNAVAILABLE
     environment = os.environ | {"PYTHONPATH": str(tests), "PYTHONDONTWRITEBYTECODE": "1"}
     os.execve(python, [str(python), "-m", "harness", *sys.argv[1:]], environment)

@@ -92,9 +92,7 @@ class Children:
                 process.wait(max(0.0, end - time.monotonic()))
             _kill(process)
 
-    def _start(
-        self, command: Sequence[str], env: Mapping[str, str], cwd: Path, output: int, given: int
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, command: Sequence[str], env: Mapping[str, str], cwd: Path, output: int, given: int) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._over.is_set():
                 raise Aborted

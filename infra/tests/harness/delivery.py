@@ -46,6 +46,9 @@ PLAIN = Expected(DELIVERED, FILTERED, DEAD)
 # A message's user is an item, too.
 LARGE = Expected(delivered=_LARGE_EVENTS + 1)
 SMALL = Expected(delivered=2 + 1)
+# So many that a worker whose partner hangs asks for protection from scaling in.
+_MANY_EVENTS = 1500
+MANY = Expected(delivered=_MANY_EVENTS + 1)
 
 
 def send_plain(run: Run, ingress: Service, partner: str, token: str) -> None:
@@ -65,6 +68,11 @@ def send_large(run: Run, ingress: Service, token: str) -> None:
     _post_events(run, ingress, token, blobs)
     if ingress.metric("ingress_spilled_total") != 1:
         raise Failed("a large message was not spilled", ingress.child.output())
+
+
+def send_many(run: Run, ingress: Service, token: str) -> None:
+    """Sends a message of many small events."""
+    _post_events(run, ingress, token, [str(number) for number in range(_MANY_EVENTS)])
 
 
 def send_small(run: Run, ingress: Service, token: str) -> None:

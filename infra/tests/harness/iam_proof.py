@@ -155,12 +155,14 @@ def compare(roles: Mapping[str, Sequence[Statement]], used: Mapping[str, Sequenc
     wrong: list[str] = []
     sums: list[str] = []
     for role, statements in roles.items():
-        uses_of_role = used.get(role, ())
-        wrong += [f"{role}: not allowed: {use.action} on {use.resource}" for use in refused(statements, uses_of_role)]
-        wrong += [f"{role}: allowed, not used and not in the list: {action} on {resource}" for action, resource in unused(role, statements, uses_of_role, exceptions)]
-        sums.append(f"{role}: {len(grants(statements))} rights granted, {len(uses_of_role)} used, {len(needed(statements, uses_of_role))} indispensable")
-        if uses_of_role and not needed(statements, uses_of_role):
+        done = used.get(role, ())
+        wrong += [f"{role}: not allowed: {use.action} on {use.resource}" for use in refused(statements, done)]
+        too_many = unused(role, statements, done, exceptions)
+        wrong += [f"{role}: allowed, not used and not in the list: {action} on {resource}" for action, resource in too_many]
+        indispensable = len(needed(statements, done))
+        if done and not indispensable:
             wrong.append(f"{role}: no right is indispensable, so this proof would pass without any")
+        sums.append(f"{role}: {len(grants(statements))} rights granted, {len(done)} uses, {indispensable} of the rights indispensable")
     wrong += [f"in the list, but no role has it: {line}" for line in stale(dict(roles), exceptions)]
     if wrong:
         raise Failed("the roles' policies and the recorded calls do not agree", "\n".join(wrong))

@@ -23,7 +23,6 @@ _LISTS: tuple[tuple[str, str, dict[str, Any], str, str | None], ...] = (
     ("ec2", "describe_route_tables", {}, "RouteTables", "RouteTableId"),
     ("ec2", "describe_security_groups", {}, "SecurityGroups", "GroupId"),
     ("ec2", "describe_subnets", {}, "Subnets", "SubnetId"),
-    ("ec2", "describe_vpc_endpoints", {}, "VpcEndpoints", "VpcEndpointId"),
     ("ec2", "describe_vpcs", {}, "Vpcs", "VpcId"),
     ("ecr", "describe_repositories", {}, "repositories", "repositoryArn"),
     ("ecs", "list_task_definitions", {"status": "ACTIVE"}, "taskDefinitionArns", None),
@@ -52,7 +51,7 @@ def inventory(cloud: Cloud, region: str) -> set[str]:
     for service, call, arguments, key, name in _LISTS:
         entries = _all(cloud.client(service, region), call, arguments, key)
         found |= {f"{service} {key}: {entry if name is None else entry[name]}" for entry in entries}
-    for special in (_clusters, _nat_gateways, _keys, _secrets, _records):
+    for special in (_clusters, _nat_gateways, _endpoints, _keys, _secrets, _records):
         found |= set(special(cloud, region))
     return found
 
@@ -61,9 +60,11 @@ def pending(cloud: Cloud, region: str) -> list[str]:
     """What is on its way out: AWS keeps keys and secrets for their recovery window, and bills keys no more."""
     kms, secrets = cloud.client("kms", region), cloud.client("secretsmanager", region)
     states = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in _all(kms, "list_keys", {}, "Keys")]
-    keys = [f"KMS key {state['KeyId']} until {state['DeletionDate']:%Y-%m-%d}" for state in states if state["KeyState"] == "PendingDeletion"]
+    keys = [
+        f"KMS key {state['KeyId']} until {state['DeletionDate']:%Y-%m-%d}" for state in states if state["KeyState"] == "PendingDeletion"
+    ]
     entries = _all(secrets, "list_secrets", {"IncludePlannedDeletion": True}, "SecretList")
-    return keys + [f"secret {entry['Name']}, deleted {entry['DeletedDate']:%Y-%m-%d}" for entry in entries if entry.get("DeletedDate")]
+    return keys + [f"secret {entry['Name']} until {entry['DeletedDate']:%Y-%m-%d}" for entry in entries if entry.get("DeletedDate")]
 
 
 def _all(client: Any, call: str, arguments: dict[str, Any], key: str) -> list[Any]:
@@ -91,11 +92,21 @@ def _nat_gateways(cloud: Cloud, region: str) -> Iterator[str]:
             yield f"ec2 NAT gateway: {entry['NatGatewayId']}"
 
 
+def _endpoints(cloud: Cloud, region: str) -> Iterator[str]:
+    for entry in _all(cloud.client("ec2", region), "describe_vpc_endpoints", {}, "VpcEndpoints"):
+        if entry["State"] != "deleted":
+            yield f"ec2 endpoint: {entry['VpcEndpointId']}"
+
+
 def _keys(cloud: Cloud, region: str) -> Iterator[str]:
+    """Without those that AWS makes for its services in an account, which nobody can delete, and those on their way out."""
     kms = cloud.client("kms", region)
+    aliases = _all(kms, "list_aliases", {}, "Aliases")
+    managed = {alias.get("TargetKeyId") for alias in aliases if alias["AliasName"].startswith("alias/aws/")}
     for entry in _all(kms, "list_keys", {}, "Keys"):
-        if kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion":
-            yield f"kms key: {entry['KeyId']}"
+        state = kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
+        if entry["KeyId"] not in managed and state["KeyState"] != "PendingDeletion":
+            yield f"kms key: {entry['KeyId']} {state['Description']}"
 
 
 def _secrets(cloud: Cloud, region: str) -> Iterator[str]:

@@ -20,12 +20,14 @@ from .run import Run
 from .settings import Settings, target_folder
 
 _EXIT_INTERRUPTED = 130
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
     """The exit code: 0 when every step passed."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _STOPS:
+        signal.signal(number, _interrupt)
     tests = Path(__file__).resolve().parent.parent
     repository = tests.parent.parent
     target = target_folder(repository)
@@ -38,6 +40,7 @@ def main() -> int:
         variables, words = provider.environment(work)
         console.say(f"provider: {words}")
         _steps(Run(settings, console, children, variables), arguments.only)
+        console.say(f"all passed in {console.seconds():.0f} s")
     except KeyboardInterrupt:
         console.say("stopped")
         return _EXIT_INTERRUPTED
@@ -47,12 +50,13 @@ def main() -> int:
             raise
         return 1
     finally:
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_IGN)  # what was started is stopped, however impatient somebody is
         children.stop()
         if arguments.keep:
             console.say(f"kept: {work}")
         else:
             shutil.rmtree(work, ignore_errors=True)
-    console.say(f"all passed in {console.seconds():.0f} s")
     return 0
 
 

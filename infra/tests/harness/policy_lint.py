@@ -39,10 +39,23 @@ class Exempt:
 
 def checkov(run: Run, venv: Path) -> str:
     """Runs it and judges what it found; how much that was."""
-    command = [str(venv / "bin" / "python"), str(venv / "bin" / "checkov"), "--directory", ".", "--framework", "terraform",
-               "--skip-path", "(^|/)tests/", "--skip-download", "--compact", "--soft-fail", "--output", "json"]
+    command = [
+        str(venv / "bin" / "python"),
+        str(venv / "bin" / "checkov"),
+        "--directory",
+        ".",
+        "--framework",
+        "terraform",
+        "--skip-path",
+        "(^|/)tests/",
+        "--skip-download",
+        "--compact",
+        "--soft-fail",
+        "--output",
+        "json",
+    ]
     _, output = run.children.run(command, env=clean_environment({"LOG_LEVEL": "ERROR"}), cwd=run.settings.infra, timeout_seconds=300)
-    report = json.loads(output[output.index("{"):])
+    report = json.loads(output[output.index("{") :])
     findings = read(report["results"]["failed_checks"])
     exempt = read_exceptions(run.settings.tests / "checkov_exceptions.toml")
     wrong = judge(findings, exempt)

@@ -30,6 +30,4 @@ class Run:
     ) -> tuple[int, str]:
         """Runs Terraform in a folder of the copy."""
         environment = clean_environment(dict(self.provider) | dict(env or {}))
-        return self.children.run(
-            ["terraform", *arguments], env=environment, cwd=folder, timeout_seconds=timeout_seconds, codes=codes
-        )
+        return self.children.run(["terraform", *arguments], env=environment, cwd=folder, timeout_seconds=timeout_seconds, codes=codes)

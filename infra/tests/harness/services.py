@@ -54,7 +54,13 @@ def read_task(cloud: Cloud, region: str, arn: str) -> Task:
     container = definition["containerDefinitions"][0]
     environment = {entry["name"]: entry["value"] for entry in container.get("environment", [])}
     return Task(
-        definition["family"], container["command"], environment, int(container["stopTimeout"]), definition["taskRoleArn"], container, definition
+        definition["family"],
+        container["command"],
+        environment,
+        int(container["stopTimeout"]),
+        definition["taskRoleArn"],
+        container,
+        definition,
     )
 
 
@@ -135,7 +141,9 @@ def ended_well(service: Service, task: Task, begin: float) -> float:
     try:
         code = service.child.process.wait(max(0.0, left))
     except subprocess.TimeoutExpired:
-        raise Failed(f"{task.family} did not stop within its stop timeout of {task.stop_timeout_seconds} s", service.child.output()) from None
+        raise Failed(
+            f"{task.family} did not stop within its stop timeout of {task.stop_timeout_seconds} s", service.child.output()
+        ) from None
     if code:
         raise Failed(f"{task.family} ended with {code} after SIGTERM", service.child.output())
     return time.monotonic() - begin
@@ -148,8 +156,20 @@ def stop(service: Service, task: Task) -> float:
 
 def start_partner(run: Run, faults: str) -> str:
     """The simulated partner's address."""
-    command = [str(binary(run)), "simulate", "partner", "--listen", "127.0.0.1:0", "--json", "--seed", "1", "--fail", faults,
-               "--record", str(run.settings.work / "partner.jsonl")]
+    command = [
+        str(binary(run)),
+        "simulate",
+        "partner",
+        "--listen",
+        "127.0.0.1:0",
+        "--json",
+        "--seed",
+        "1",
+        "--fail",
+        faults,
+        "--record",
+        str(run.settings.work / "partner.jsonl"),
+    ]
     log = run.settings.work / "partner.log"
     child = run.children.start("partner", command, env=clean_environment(), cwd=run.settings.work, log=log)
     line = run.children.wait_for("its address", lambda: _line(child, '{"listening"'), within_seconds=30, child=child)

@@ -9,8 +9,21 @@ from pathlib import Path
 
 # Everything a program may take from the caller. No AWS_* is among it: a real account can never be reached.
 _PASSED = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "USER",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 )
 _PASSED_PREFIXES = ("CARGO_", "RUSTUP_", "RUST", "PIP_")
 
@@ -45,11 +58,7 @@ def target_folder(repository: Path) -> Path:
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The caller's environment without anything that could lead to an account or change Terraform's behaviour."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
-    }
+    kept = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
     return kept | dict(more or {})
 
 

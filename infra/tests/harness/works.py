@@ -14,8 +14,8 @@ from .services import Service, Task
 
 # The partner's first calls hang, then some fail. The first message meets them: its leases on main and retry are renewed meanwhile,
 # and it goes through the retry queue.
-_FAULTS = "hang:first=4,503:first=5"
-_ALL = delivery.SMALL + delivery.LARGE + delivery.PLAIN
+_FAULTS = "hang:first=20,503:first=22"
+_ALL = delivery.MANY + delivery.LARGE + delivery.PLAIN
 _TOKENS = ("infra-test-token-1", "infra-test-token-2", "infra-test-token-3")
 
 
@@ -49,11 +49,11 @@ def works(run: Run, cloud: Cloud, region: str, outputs: Mapping[str, Any]) -> di
         services.is_well(run, ingress, place.ingress)
         services.is_well(run, worker, place.worker)
     with step("a message is delivered although the partner hangs, then fails"):
-        delivery.send_small(run, ingress, _TOKENS[0])
-        delivery.wait_until_done(run, [worker], delivery.SMALL)
+        delivery.send_many(run, ingress, _TOKENS[0])
+        delivery.wait_until_done(run, [worker], delivery.MANY)
     with step("a body that no queue takes goes through the bucket"):
         delivery.send_large(run, ingress, _TOKENS[0])
-        delivery.wait_until_done(run, [worker], delivery.SMALL + delivery.LARGE)
+        delivery.wait_until_done(run, [worker], delivery.MANY + delivery.LARGE)
         run.children.wait_for("the bucket is empty", lambda: _bucket_is_empty(place), within_seconds=30)
     with step("the fixture messages are delivered, and each item is counted once"):
         delivery.send_plain(run, ingress, place.partner, _TOKENS[0])

@@ -118,12 +118,13 @@ def _statement(entry: Mapping[str, Any]) -> Statement:
         if (one in entry) == (other in entry):
             raise Unsupported(f"a statement must have either {one} or {other}")
     conditions = tuple(
-        (operator, key, _texts(values))
-        for operator, keys in entry.get("Condition", {}).items()
-        for key, values in keys.items()
+        (operator, key, _texts(values)) for operator, keys in entry.get("Condition", {}).items() for key, values in keys.items()
     )
-    lists = (_texts(entry.get(key, ())) for key in ("Action", "NotAction", "Resource", "NotResource"))
-    return Statement(entry.get("Sid", ""), entry["Effect"] == "Allow", *lists, conditions)
+    actions, not_actions, resources, not_resources = (
+        _texts(entry.get(key, ())) for key in ("Action", "NotAction", "Resource", "NotResource")
+    )
+    allow = entry["Effect"] == "Allow"
+    return Statement(entry.get("Sid", ""), allow, actions, not_actions, resources, not_resources, conditions)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -27,10 +27,7 @@ class Unrecorded:
 def read_exceptions(path: Path) -> list[Unrecorded]:
     """The stated list. Every entry must have a reason."""
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["unrecorded"]
-    found = [
-        Unrecorded(tuple(entry["roles"]), tuple(entry["actions"]), entry["resource"], entry["reason"].strip())
-        for entry in entries
-    ]
+    found = [Unrecorded(tuple(entry["roles"]), tuple(entry["actions"]), entry["resource"], entry["reason"].strip()) for entry in entries]
     bare = [entry.actions for entry in found if len(entry.reason) < 15]
     if bare:
         raise ValueError(f"{path.name}: no reason for {bare}")
@@ -47,8 +44,7 @@ def unused(role: str, statements: Sequence[Statement], uses: Sequence[Use], exce
     return [
         (action, resource)
         for action, resource in grants(statements)
-        if not _used(action, resource, uses)
-        and not any(entry.speaks_of(role, action, resource) for entry in exceptions)
+        if not _used(action, resource, uses) and not any(entry.speaks_of(role, action, resource) for entry in exceptions)
     ]
 
 
@@ -67,18 +63,12 @@ def stale(roles: dict[str, Sequence[Statement]], exceptions: Sequence[Unrecorded
 
 def _used(action: str, resource: str, uses: Sequence[Use]) -> bool:
     # A wildcard in an action grants more than any run can use: it counts as used by nothing, and needs its reason.
-    return "*" not in action and any(
-        use.action.lower() == action.lower() and matches(resource, use.resource) for use in uses
-    )
+    return "*" not in action and any(use.action.lower() == action.lower() and matches(resource, use.resource) for use in uses)
 
 
 def needed(statements: Sequence[Statement], uses: Sequence[Use]) -> list[tuple[str, str]]:
     """The rights without which a use would be refused: taking any one of them away must fail the proof."""
-    return [
-        grant
-        for grant in grants(statements)
-        if refused([_without(statement, *grant) for statement in statements], uses)
-    ]
+    return [grant for grant in grants(statements) if refused([_without(statement, *grant) for statement in statements], uses)]
 
 
 def _without(statement: Statement, action: str, resource: str) -> Statement:

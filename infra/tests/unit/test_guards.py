@@ -25,7 +25,9 @@ class Guards(unittest.TestCase):
         ours = {"StringEquals": {"aws:PrincipalAccount": "1"}}
         fence = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*", "Condition": ours}
         self.assertEqual(stopped([guard(fence, must_allow=True)], [SEND]), [])
-        self.assertEqual(stopped([guard(fence | {"Action": "sqs:ReceiveMessage"}, must_allow=True)], [SEND]), [f"it stops sqs:SendMessage on {QUEUE}"])
+        self.assertEqual(
+            stopped([guard(fence | {"Action": "sqs:ReceiveMessage"}, must_allow=True)], [SEND]), [f"it stops sqs:SendMessage on {QUEUE}"]
+        )
         others = fence | {"Condition": {"StringEquals": {"aws:PrincipalAccount": "2"}}}
         self.assertEqual(len(stopped([guard(others, must_allow=True)], [SEND])), 1)
 
@@ -40,7 +42,12 @@ class Guards(unittest.TestCase):
         self.assertEqual(stopped([closed], [Use("s3:GetObject", "arn:aws:s3:::b/k")]), [])
 
     def test_only_statements_for_us_count(self) -> None:
-        for principal, count in (("*", 1), ({"AWS": US[0]}, 1), ({"AWS": ["arn:aws:iam::2:root"]}, 0), ({"Service": "sns.amazonaws.com"}, 0)):
+        for principal, count in (
+            ("*", 1),
+            ({"AWS": US[0]}, 1),
+            ({"AWS": ["arn:aws:iam::2:root"]}, 0),
+            ({"Service": "sns.amazonaws.com"}, 0),
+        ):
             statement = {"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"}
             self.assertEqual(len(parse_for({"Statement": statement}, US)), count, principal)
         with self.assertRaises(Unsupported):

@@ -48,7 +48,9 @@ class Proof(unittest.TestCase):
         self.assertEqual(unused("worker", everything, [], LIST), [("ecs:UpdateTaskProtection", "*")])
 
     def test_an_entry_for_a_right_nobody_has_is_stale(self) -> None:
-        self.assertEqual(stale({"worker": role((["sqs:SendMessage"], [MAIN]))}, LIST), ["worker: ecs:UpdateTaskProtection on arn:aws:ecs:*"])
+        self.assertEqual(
+            stale({"worker": role((["sqs:SendMessage"], [MAIN]))}, LIST), ["worker: ecs:UpdateTaskProtection on arn:aws:ecs:*"]
+        )
 
     def test_the_list_can_be_read(self) -> None:
         self.assertTrue(read_exceptions(Path(__file__).parent.parent / "iam_unrecorded.toml"))
