@@ -82,7 +82,7 @@ impl Front {
         let (bytes_in_flight, strangers_bytes) =
             (pool(config.calls.bytes_in_flight_max), pool(STRANGERS_BYTES_MAX));
         let source = config.auth.source(deps.secret.clone());
-        let keeper = TokenKeeper::new(source, config.auth.reload, config.pods(), deps.seed, &deps.metrics);
+        let keeper = TokenKeeper::new(source, config.auth.pace(), config.pods(), deps.seed, &deps.metrics);
         let access = config.auth.access(keeper.tokens());
         let health = Health::new(access.clone());
         let (core, packer, refresher) = parts(deps, config, health, Stored::default());

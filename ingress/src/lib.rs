@@ -186,7 +186,7 @@ pub async fn run(
 async fn token_keeper(deps: &Deps, config: &IngressConfig) -> TokenKeeper {
     let source = config.auth.source(deps.secret.clone());
     warn_of_access(config, &source);
-    let mut keeper = TokenKeeper::new(source, config.auth.reload, config.pods(), deps.seed, &deps.metrics);
+    let mut keeper = TokenKeeper::new(source, config.auth.pace(), config.pods(), deps.seed, &deps.metrics);
     timeout(FIRST_TOKENS_WAIT, keeper.refresh()).await.ok();
     keeper
 }

@@ -9,7 +9,7 @@ mod source;
 
 use std::sync::{Arc, RwLock};
 
-pub use keeper::TokenKeeper;
+pub use keeper::{Pace, TokenKeeper};
 pub use list::{TokenList, TokensError};
 pub use source::{ReadTokensError, TokenSource};
 

@@ -83,12 +83,20 @@ async fn trap_5_tokens_of_a_file_are_read_again() {
     let settings = [
         ("PENSTOCK_TOKENS_FILE", file.to_str().unwrap().to_owned()),
         ("PENSTOCK_TOKENS_RELOAD_MS", "100".to_owned()),
+        ("PENSTOCK_TOKENS_GRACE_MS", "3000".to_owned()),
     ];
     let service = start(folder.path(), &settings).await;
     assert_eq!((status(&service, "/", "tok-old").await, status(&service, "/", "tok-new").await), (200, 401));
     std::fs::write(&file, "tok-new").unwrap();
+    until(&service, "/", "tok-new", 200).await;
+    assert_eq!(
+        service.metric("ingress_tokens", "").await,
+        2,
+        "the list may be a mistake: both count for a while"
+    );
     until(&service, "/", "tok-old", 401).await;
     assert_eq!(status(&service, "/", "tok-new").await, 200);
     let said = service.stop().await.stderr;
+    assert_eq!(said.matches("the new list has none of the tokens before").count(), 1, "{said}");
     assert!(!said.contains("tok-"), "{said}");
 }

@@ -11,7 +11,7 @@ use penstock_shared::{aws::secret::StoredSecret, config::Settings};
 
 use crate::{
     auth::{Access, Bearer, OAuthHeader},
-    tokens::{TokenList, TokenSource, Tokens},
+    tokens::{Pace, TokenList, TokenSource, Tokens},
 };
 
 /// Headers that mean something else in any call.
@@ -30,6 +30,8 @@ pub struct AuthConfig {
     pub tokens: TokensConfig,
     /// From one reading of the tokens to the next.
     pub reload: Duration,
+    /// How long the tokens before stay valid beside a list that has none of them.
+    pub grace: Duration,
     /// Let everyone in.
     pub no_auth: bool,
     /// What the scheme `Bearer` is taken for.
@@ -61,6 +63,11 @@ impl AuthConfig {
         Access::by_tokens(tokens, self.bearer, self.oauth_header.clone())
     }
 
+    /// How often tokens are read, and what becomes of those before.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { every: self.reload, grace: self.grace }
+    }
+
     /// Where to read tokens; `secret` is what `tokens_secret` names, and counts only then.
     pub fn source(&self, secret: Option<StoredSecret>) -> TokenSource {
         match (&self.tokens, secret) {
@@ -76,11 +83,13 @@ impl AuthConfig {
         let tokens = TokensConfig::read(settings);
         let by_file = settings.millis("tokens_reload_ms", 10_000, 100..=3_600_000);
         let by_secret = settings.millis("tokens_secret_reload_ms", 60_000, 1_000..=3_600_000);
+        let grace = settings.millis("tokens_grace_ms", 600_000, 0..=86_400_000);
         let oauth_header = settings.checked("ingress.oauth_header", header_name);
         let accept =
             settings.choice("ingress.oauth_header_is", "compare", &[("compare", false), ("accept", true)]);
         let config = Self {
             reload: if matches!(tokens, TokensConfig::Secret(_)) { by_secret } else { by_file },
+            grace,
             tokens,
             no_auth: settings.flag("no_auth", false),
             bearer: settings.choice(

@@ -115,12 +115,20 @@ impl TokenList {
         !self.shared.is_empty() || self.of_pods.contains_key(pod)
     }
 
+    /// True when some token is valid for this pod in both.
+    pub(super) fn shares(&self, other: &Self, pod: &Pod) -> bool {
+        self.of(pod).any(|token| other.of(pod).any(|of_other| token == of_other))
+    }
+
+    fn of(&self, pod: &Pod) -> impl Iterator<Item = &Hash> {
+        self.shared.iter().chain(self.of_pods.get(pod).into_iter().flatten())
+    }
+
     /// True when the token is valid for this pod. Compares with every token there is for it, whichever fits, so that
     /// time tells nothing.
     pub(crate) fn knows(&self, pod: &Pod, token: &[u8]) -> bool {
         let presented = hash(token);
-        let of_pod = self.of_pods.get(pod).map(Vec::as_slice).unwrap_or_default();
-        self.shared.iter().chain(of_pod).fold(false, |known, token| {
+        self.of(pod).fold(false, |known, token| {
             constant_time::verify_slices_are_equal(token, &presented).is_ok() | known
         })
     }

@@ -94,6 +94,7 @@ async fn trap_7_a_token_file_that_is_spoiled_or_gone_turns_nobody_away() {
     assert_eq!(running.readyz().await.status, 200);
     file.write("new");
     until(&running, "new", 200).await;
+    assert_eq!(status(&running, "old").await, 200, "the new list may be the mistake");
 }
 
 #[tokio::test]

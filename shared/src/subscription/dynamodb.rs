@@ -6,7 +6,7 @@
 
 mod suspensions;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::{
 
 use super::{
     Applied, Captured, Claim, StoreError, Subscription, SubscriptionChange, SubscriptionKey,
-    SubscriptionState, SubscriptionStore, from_json, json,
+    SubscriptionState, SubscriptionStore, from_json, json, unreadable::Unreadable,
 };
 use crate::{
     aws::{CallError, within},
@@ -36,12 +36,13 @@ pub struct DynamoSubscriptionStore {
     client: Client,
     table: String,
     timeout: Duration,
+    unreadable: Arc<Unreadable>,
 }
 
 impl DynamoSubscriptionStore {
     /// The store in that table. `timeout` is for each call, all attempts of the client included.
     pub fn new(client: Client, table: &str, timeout: Duration) -> Self {
-        Self { client, table: table.to_owned(), timeout }
+        Self { client, table: table.to_owned(), timeout, unreadable: Arc::default() }
     }
 
     fn update(&self, key: &SubscriptionKey) -> UpdateItemFluentBuilder {

@@ -2,12 +2,14 @@
 
 mod suspensions;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, Error, OptionalExtension as _, Row};
 
 use super::{
     Applied, Captured, Claim, StoreError, Subscription, SubscriptionChange, SubscriptionKey,
-    SubscriptionState, SubscriptionStore, from_json, json,
+    SubscriptionState, SubscriptionStore, from_json, json, unreadable::Unreadable,
 };
 use crate::{
     database::{Database, DatabaseError},
@@ -21,12 +23,13 @@ const SCAN_MAX: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct EmbeddedSubscriptionStore {
     database: Database,
+    unreadable: Arc<Unreadable>,
 }
 
 impl EmbeddedSubscriptionStore {
     /// The store in that database.
     pub fn open(database: Database) -> Self {
-        Self { database }
+        Self { database, unreadable: Arc::default() }
     }
 }
 

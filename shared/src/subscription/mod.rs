@@ -6,6 +6,7 @@
 
 pub mod dynamodb;
 pub mod embedded;
+mod unreadable;
 
 use std::{collections::BTreeMap, fmt};
 

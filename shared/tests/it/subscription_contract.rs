@@ -18,13 +18,19 @@ use tokio::task::JoinSet;
 
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn SubscriptionStore>,
-    _folder: Option<TempDir>,
+    pub(crate) place: Place,
+}
+
+/// Where a store keeps what it stores.
+pub(crate) enum Place {
+    Folder(TempDir),
+    Table(String),
 }
 
 pub(crate) fn embedded_store() -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("penstock.db")).unwrap();
-    Opened { store: Arc::new(EmbeddedSubscriptionStore::open(database)), _folder: Some(folder) }
+    Opened { store: Arc::new(EmbeddedSubscriptionStore::open(database)), place: Place::Folder(folder) }
 }
 
 pub(crate) fn dynamodb_store() -> Opened {
@@ -32,7 +38,7 @@ pub(crate) fn dynamodb_store() -> Opened {
     emulator().create_subscription_table(&table).unwrap();
     let client = dynamodb_client(&crate::aws::config(), &ClientSettings::default());
     let store = DynamoSubscriptionStore::new(client, &table, Duration::from_secs(20));
-    Opened { store: Arc::new(store), _folder: None }
+    Opened { store: Arc::new(store), place: Place::Table(table) }
 }
 
 macro_rules! every_store {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use penstock_shared::{
+    aws::{ClientSettings, dynamodb_client},
     firehose,
     ids::{AccountId, Pod},
     subscription::{SubscriptionChange, SubscriptionKey, SubscriptionState, SubscriptionStore},
@@ -11,7 +13,7 @@ use penstock_shared::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::subscription_contract::{Opened, dynamodb_store, embedded_store, every_store};
+use crate::subscription_contract::{Opened, Place, dynamodb_store, embedded_store, every_store};
 
 every_store! {
     what_was_noted_is_listed_for_its_pod_alone,
@@ -21,6 +23,7 @@ every_store! {
     concurrent_notes_are_added_up,
     suspensions_and_subscriptions_never_meet,
     many_are_listed_at_once,
+    one_that_cannot_be_read_does_not_hide_the_others,
 }
 
 fn key(pod: &str, account: i64, api_key: &str) -> CredentialsKey {
@@ -145,4 +148,40 @@ async fn many_are_listed_at_once(Opened { store, .. }: Opened) {
     }
     tasks.join_all().await;
     assert_eq!(suspended(&store, "us1").await.len(), 150);
+}
+
+async fn one_that_cannot_be_read_does_not_hide_the_others(Opened { store, place }: Opened) {
+    let keys = [key("us1", 7, "a"), key("us1", 8, "a"), key("us1", 9, "a")];
+    for key in &keys {
+        store.note_refused(&note(key, 100_000)).await.unwrap();
+    }
+    spoil(&place).await;
+    assert_eq!(suspended(&store, "us1").await, [note(&keys[2], 100_000)]);
+    assert!(store.note_accepted(&keys[2], 200_000).await.unwrap());
+    assert_eq!(suspended(&store, "us1").await, [], "it can be dealt with like any other");
+}
+
+/// Makes what is stored of the accounts 7 and 8 unreadable, each in a way of its own.
+async fn spoil(place: &Place) {
+    match place {
+        Place::Folder(folder) => {
+            let database = rusqlite::Connection::open(folder.path().join("penstock.db")).unwrap();
+            let spoil = "UPDATE suspension SET fingerprint = 'nonsense' WHERE account = 7; \
+                         UPDATE suspension SET refusals = -1 WHERE account = 8";
+            database.execute_batch(spoil).unwrap();
+        }
+        Place::Table(table) => {
+            let client = dynamodb_client(&crate::aws::config(), &ClientSettings::default());
+            let found = client.scan().table_name(table).send().await.unwrap().items.unwrap();
+            for mut item in found {
+                let account = item["account"].as_n().unwrap().clone();
+                match account.as_str() {
+                    "7" => item.remove("fingerprint"),
+                    "8" => item.insert("since_ms".to_owned(), AttributeValue::S("long ago".to_owned())),
+                    _ => continue,
+                };
+                client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+            }
+        }
+    }
 }

@@ -63,7 +63,7 @@ impl DynamoSubscriptionStore {
     }
 
     pub(super) async fn suspended(&self, pod: &Pod) -> Result<Vec<Suspension>, StoreError> {
-        let mut found = Vec::new();
+        let mut rows = Vec::new();
         let mut next = None;
         loop {
             let call = self
@@ -73,17 +73,15 @@ impl DynamoSubscriptionStore {
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", partition(pod))
                 .consistent_read(true)
-                .limit(i32::try_from(SUSPENDED_MAX - found.len()).expect("at most ten thousand"))
+                .limit(i32::try_from(SUSPENDED_MAX - rows.len()).expect("at most ten thousand"))
                 .set_exclusive_start_key(next);
             let answer = within(self.timeout, call.send()).await;
             let answer = answer.map_err(|error| StoreError::Unavailable(error.reason()))?;
-            for item in answer.items.unwrap_or_default() {
-                found.push(read(&item, pod)?);
-            }
+            rows.extend(answer.items.unwrap_or_default().iter().map(|item| read(item, pod)));
             // A page can end by its bytes.
-            next = answer.last_evaluated_key.filter(|_| found.len() < SUSPENDED_MAX);
+            next = answer.last_evaluated_key.filter(|_| rows.len() < SUSPENDED_MAX);
             if next.is_none() {
-                return Ok(found);
+                return Ok(self.unreadable.leave_out(pod, rows));
             }
         }
     }

@@ -65,11 +65,16 @@ impl EmbeddedSubscriptionStore {
                     "SELECT account, fingerprint, since_ms, confirmed_ms, received_ms, refusals \
                      FROM suspension WHERE pod = ?1 LIMIT ?2",
                 )?
-                .query_map((of.as_str(), limit), StoredRow::of)?
+                .query_map((of.as_str(), limit), |row| Ok(StoredRow::of(row)))?
                 .collect::<Result<Vec<_>, _>>()
         };
-        self.database.call(list).await?.into_iter().map(|row| row.read(pod)).collect()
+        let rows = self.database.call(list).await?;
+        Ok(self.unreadable.leave_out(pod, rows.into_iter().map(|row| read(row, pod))))
     }
+}
+
+fn read(row: Result<StoredRow, rusqlite::Error>, pod: &Pod) -> Result<Suspension, StoreError> {
+    row.map_err(|error| StoreError::Corrupt(error.to_string()))?.read(pod)
 }
 
 /// A row as stored, its fingerprint not yet read.
