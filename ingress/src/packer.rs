@@ -50,6 +50,11 @@ impl Entry {
             PackedBody::Spilled { .. } => 0,
         }
     }
+
+    /// What it adds to a pack of several.
+    fn bytes_in_company(&self) -> usize {
+        Some(self.bytes()).filter(|bytes| *bytes <= ALONE_ABOVE).unwrap_or(0)
+    }
 }
 
 /// What became of a request.
@@ -159,7 +164,7 @@ impl Packer {
         while self.open && self.line.has_room() {
             match self.entries.try_recv() {
                 Ok(entry) => {
-                    bytes += entry.bytes();
+                    bytes += entry.bytes_in_company();
                     self.line.push(entry.bytes(), entry, now);
                     taken += 1;
                 }
@@ -177,8 +182,8 @@ impl Packer {
     fn take_first(&mut self, entry: Option<Entry>) {
         match entry {
             Some(entry) => {
-                let (now, bytes) = (Instant::now(), entry.bytes());
-                self.line.push(bytes, entry, now);
+                let (now, bytes) = (Instant::now(), entry.bytes_in_company());
+                self.line.push(entry.bytes(), entry, now);
                 self.pace.note(1, bytes, now);
             }
             None => self.open = false,

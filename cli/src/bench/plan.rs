@@ -97,19 +97,24 @@ impl Run {
     }
 
     /// What a server holds with the load beside it, in requests a second: what it takes in a closed loop, or as much
-    /// less as an open one of the same machine can be held at.
+    /// less as an open one of the same machine can be held at. Where nothing is held, the least that was tried, and that
+    /// is told.
     pub(super) async fn holds(&self, running: &Running) -> Result<f64, anyhow::Error> {
         let pace = Pace::Closed(self.length(0.5));
         let measured = measure(running, &self.large, pace, self.options.connections).await?;
         let mut rate = measured.load.taken_per_second.max(1.0);
-        for _ in 0..TRIES {
+        for tries_left in (0..TRIES).rev() {
             eprintln!("does it hold {rate:.0}/s?");
             let pace = self.arrivals(rate, 0.5);
             let measured = measure(running, &self.large, pace, self.options.connections).await?;
             if is_held(&measured.load) {
                 break;
             }
-            rate *= LESS;
+            if tries_left == 0 {
+                eprintln!("NOT HELD: {rate:.0}/s; what follows goes by it all the same");
+            } else {
+                rate *= LESS;
+            }
         }
         Ok(rate)
     }

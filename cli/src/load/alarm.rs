@@ -52,3 +52,25 @@ impl Alarm {
         Ok(after.min(most))
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    #[test]
+    fn it_wakes_at_the_time_set_last_and_again_at_the_next() {
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+        let alarm = Alarm::new(poll.registry(), Token(7)).unwrap();
+        let long = Duration::from_secs(60);
+        for _ in 0..3 {
+            alarm.set(long, long).unwrap();
+            for after in [Duration::ZERO, Duration::from_micros(300)] {
+                let most = alarm.set(after, long).unwrap();
+                poll.poll(&mut events, Some(most)).unwrap();
+                assert!(events.iter().all(|event| event.token() == Token(7)) && !events.is_empty());
+            }
+        }
+    }
+}

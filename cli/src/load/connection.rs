@@ -96,6 +96,8 @@ impl<'a> Connection<'a> {
         write!(self.request, "{}\r\n\r\n", body.len()).expect("a Vec takes everything");
         self.request.extend_from_slice(body);
         (self.written, self.filled, self.head) = (0, 0, None);
+        // The server may have closed it since the socket last said something: that is no request that failed.
+        self.look();
         if self.stream.is_some() {
             self.phase = Phase::Writing;
             return self.write();
@@ -114,12 +116,20 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Goes on with what goes on, after the socket has said something.
-    pub(super) fn advance(&mut self) -> Step {
+    /// Goes on with what goes on, after the socket has said something; `closed`: that the other side sends no more.
+    pub(super) fn advance(&mut self, closed: bool) -> Step {
+        let step = self.go_on();
+        if closed && self.phase == Phase::Resting {
+            // It is said only once, and perhaps together with the end of the answer.
+            self.stream = None;
+        }
+        step
+    }
+
+    fn go_on(&mut self) -> Step {
         match self.phase {
             Phase::Resting => {
-                // The other side has closed, or said something unasked.
-                self.stream = None;
+                self.look();
                 Step::Nothing
             }
             Phase::Connecting => match self.connected() {
@@ -131,6 +141,15 @@ impl<'a> Connection<'a> {
             Phase::Writing => self.write_and_read(),
             Phase::Reading => self.read(),
         }
+    }
+
+    /// Keeps a resting connection only if the other side has neither closed it nor said something unasked. What woke us
+    /// may be no more than room to write.
+    fn look(&mut self) {
+        let is_silent = |stream: &mut TcpStream| {
+            stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        self.stream = self.stream.take().and_then(|mut stream| is_silent(&mut stream).then_some(stream));
     }
 
     fn connected(&mut self) -> io::Result<bool> {

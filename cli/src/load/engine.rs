@@ -104,7 +104,8 @@ impl<'a> Engine<'a> {
             for event in &events {
                 let Token(place) = event.token();
                 if place < self.connections.len() {
-                    let step = self.connections[place].advance();
+                    let closed = event.is_read_closed() || event.is_error();
+                    let step = self.connections[place].advance(closed);
                     self.note(place, step);
                 }
             }

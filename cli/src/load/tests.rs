@@ -207,6 +207,79 @@ fn a_connection_that_the_server_gives_up_is_made_anew() {
 }
 
 #[test]
+fn a_connection_that_the_server_closes_after_its_answer_fails_no_request() {
+    /// Begins a turn only once the connections of those before are closed.
+    struct AfterTheOthers(Arc<AtomicU64>);
+    impl Traffic for AfterTheOthers {
+        fn begin(&self, turn: u64, _: &Line) -> bool {
+            while self.0.load(Ordering::Acquire) < turn {
+                std::thread::yield_now();
+            }
+            true
+        }
+        fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+            b"x"
+        }
+    }
+    // Each connection is good for one answer, which does not say so.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let closed = Arc::new(AtomicU64::new(0));
+    let counted = closed.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\nx") {
+                let mut piece = [0; 1024];
+                let read = stream.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..read]);
+            }
+            stream.write_all(ok("").as_bytes()).unwrap();
+            drop(stream);
+            counted.fetch_add(1, Ordering::Release);
+        }
+    });
+    let plan = plan(address, 1);
+    let report = run(&plan, &Line::new(at_once(20), PATIENCE), &AfterTheOthers(closed)).unwrap();
+    assert_eq!((report.taken, report.failed.total()), (20, 0), "{report:?}");
+}
+
+#[test]
+fn an_answer_in_two_pieces_costs_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = Arc::new(AtomicU64::new(0));
+    let counted = accepted.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let mut request = [0; 1024];
+                while stream.read(&mut request).unwrap_or(0) > 0 {
+                    for piece in ["HTTP/1.1 200 OK\r\ncontent-", "length: 0\r\n\r\n"] {
+                        stream.write_all(piece.as_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let line = Line::new(at_once(200), PATIENCE);
+    let report = run(&plan(address, 1), &line, &StopAt(u64::MAX)).unwrap();
+    assert_eq!((report.taken, accepted.load(Ordering::Relaxed)), (200, 1));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plan = Plan { timeout: Duration::from_millis(150), ..plan(silent.local_addr().unwrap(), 2) };
+    let report = run(&plan, &Line::new(at_once(3), PATIENCE), &StopAt(u64::MAX)).unwrap();
+    assert_eq!((report.taken, report.failed.timeout), (0, 3), "{report:?}");
+}
+
+#[test]
 fn waiting_for_a_connection_counts_as_latency() {
     let mut tally = Tally::default();
     let ms = Duration::from_millis;

@@ -17,7 +17,7 @@ async fn every_part_of_the_bench_has_its_rows() {
     let subjects: Vec<_> = rows("comparison").iter().map(|row| row["subject"].clone()).collect();
     assert_eq!(subjects, ["bare", "embedded", "sqs", "sqs_15ms", "naive"]);
     assert_eq!(rows("full_load").len(), subjects.len());
-    assert_eq!((rows("latency").len(), rows("cost").len()), (5, 8));
+    assert_eq!((rows("latency").len(), rows("cost").len()), (7, 8));
     for row in ["comparison", "full_load", "latency", "cost"].into_iter().flat_map(rows) {
         assert!(row["load"]["taken"].as_u64().unwrap() > 0, "{row}");
         assert_eq!(row["load"]["failed"]["connect"], 0, "{row}");

@@ -120,6 +120,13 @@ impl TokenList {
         self.of(pod).any(|token| other.of(pod).any(|of_other| token == of_other))
     }
 
+    /// What is valid for these pods, and for no others.
+    #[must_use]
+    pub(super) fn only(&self, pods: &[&Pod]) -> Self {
+        let of_pods = pods.iter().map(|pod| ((*pod).clone(), self.of(pod).copied().collect()));
+        Self { shared: Vec::new(), of_pods: of_pods.collect() }.sorted()
+    }
+
     fn of(&self, pod: &Pod) -> impl Iterator<Item = &Hash> {
         self.shared.iter().chain(self.of_pods.get(pod).into_iter().flatten())
     }
