@@ -70,9 +70,11 @@ resource "aws_ecs_task_definition" "this" {
     cpu_architecture        = "ARM64"
   }
 
+  # Revisions before stay active, which costs nothing: the circuit breaker rolls back to one, and so may a person.
+  skip_destroy = true
+
   lifecycle {
-    # The revision before stays registered until the new one serves: the circuit breaker rolls back to it.
-    create_before_destroy = true
+    create_before_destroy = true # the service moves from one revision to the next, and is never without
   }
 }
 
@@ -122,6 +124,12 @@ resource "aws_ecs_service" "this" {
 
   lifecycle {
     ignore_changes = [desired_count] # autoscaling's
+
+    # A service that went back to the revision before is steady too, and the wait alone would call that a success.
+    postcondition {
+      condition     = !var.wait_for_steady_state || self.task_definition == aws_ecs_task_definition.this.arn
+      error_message = "ECS rolled ${var.role} back to ${self.task_definition}: its log says why."
+    }
   }
 
   depends_on = [terraform_data.deploy_after]

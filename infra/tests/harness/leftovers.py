@@ -56,6 +56,13 @@ def inventory(cloud: Cloud, region: str) -> set[str]:
     return found
 
 
+def kept(left: set[str], pods: tuple[str, ...]) -> set[str]:
+    """What stays on purpose: revisions of task definitions of these pods, to roll back to. They cost nothing."""
+    families = tuple(f"penstock-{pod}-" for pod in pods)
+    revisions = (line for line in left if line.startswith("ecs taskDefinitionArns: "))
+    return {line for line in revisions if line.partition(":task-definition/")[2].startswith(families)}
+
+
 def pending(cloud: Cloud, region: str) -> list[str]:
     """What is on its way out: AWS keeps keys and secrets for their recovery window, and bills keys no more."""
     kms, secrets = cloud.client("kms", region), cloud.client("secretsmanager", region)
