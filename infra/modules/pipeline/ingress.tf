@@ -51,7 +51,13 @@ module "ingress" {
   # Workers first: a worker refuses packs of a later version than its own and leaves them on the queue.
   deploy_after = module.worker.service_id
 
-  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.ingress]
+  # As for workers; and the load balancer must reach the tasks, or it takes them for unhealthy.
+  depends_on = [
+    aws_iam_role_policy.execution, aws_iam_role_policy.ingress,
+    aws_vpc_security_group_ingress_rule.endpoints, aws_vpc_security_group_egress_rule.endpoints,
+    aws_vpc_security_group_egress_rule.gateways,
+    aws_vpc_security_group_ingress_rule.ingress, aws_vpc_security_group_egress_rule.load_balancer,
+  ]
 }
 
 module "function" {

@@ -22,5 +22,10 @@ module "worker" {
   count_min             = var.worker_count_min
   wait_for_steady_state = var.wait_for_steady_state
 
-  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.worker]
+  # A task that starts before it may reach anything fails, and a first deploy with it.
+  depends_on = [
+    aws_iam_role_policy.execution, aws_iam_role_policy.worker,
+    aws_vpc_security_group_ingress_rule.endpoints, aws_vpc_security_group_egress_rule.endpoints,
+    aws_vpc_security_group_egress_rule.gateways, aws_vpc_security_group_egress_rule.partner,
+  ]
 }
