@@ -24,13 +24,13 @@ variable "queue_retention_days" {
 }
 
 variable "spill_retention_days" {
-  description = "How long bodies that the queue cannot hold are kept. A message may lie in main or retry for the whole retention, then in dead for as long again, and must find its body even then."
+  description = "How long bodies that the queue cannot hold are kept. A message may lie in main or retry for the whole retention and in dead for as long again; redriven, it may do both once more, with the same body, which does not get younger."
   type        = number
-  default     = 30
+  default     = 90
 
   validation {
-    condition     = var.spill_retention_days > 2 * var.queue_retention_days
-    error_message = "spill_retention_days must be more than twice queue_retention_days."
+    condition     = var.spill_retention_days > 4 * var.queue_retention_days
+    error_message = "spill_retention_days must be more than four times queue_retention_days."
   }
 }
 

@@ -37,7 +37,7 @@ variables {
   # None is a default, and no two are alike.
   visibility_timeout_seconds   = 71
   queue_retention_days         = 13
-  spill_retention_days         = 29
+  spill_retention_days         = 59
   receives_max                 = 23
   delivery_attempts_max        = 17
   body_bytes_max               = 8388608
@@ -71,7 +71,7 @@ run "resources_get_the_numbers" {
   }
 
   assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.spill.rule[0].expiration[0].days == 29
+    condition     = aws_s3_bucket_lifecycle_configuration.spill.rule[0].expiration[0].days == 59
     error_message = "Bodies expire at another time than was given."
   }
 

@@ -96,8 +96,8 @@ run "spilled_bodies" {
   }
 
   assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.spill.rule[0].expiration[0].days == 30 && aws_s3_bucket_lifecycle_configuration.spill.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 1
-    error_message = "Bodies expire after 30 days, unfinished uploads after one."
+    condition     = aws_s3_bucket_lifecycle_configuration.spill.rule[0].expiration[0].days == 90 && aws_s3_bucket_lifecycle_configuration.spill.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 1
+    error_message = "Bodies expire after 90 days, unfinished uploads after one."
   }
 
   assert {
