@@ -1,6 +1,10 @@
 locals {
   retention_seconds_max = floor(var.queue_retention_days * 86400 * var.retention_percent_max / 100)
 
+  # On the dead-letter queue the metric counts from the move, but what SQS itself moved there expires by the time it was first sent.
+  # It has been on main or retry for as long as their alarms allow, at worst: the share is one of what is left from then on.
+  dead_retention_seconds_max = floor((var.queue_retention_days * 86400 - local.retention_seconds_max) * var.retention_percent_max / 100)
+
   age_metric = { namespace = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", stat = "Maximum" }
 
   queue_alarms = {
@@ -55,11 +59,11 @@ locals {
 
     dead-retention = {
       severity   = "page"
-      do         = "Dead letters have used up half of the time after which SQS deletes them for good: redrive them or save them."
+      do         = "Dead letters may have used up most of the time after which SQS deletes them for good: redrive them or save them."
       period     = 300
       evaluate   = [1, 1]
       comparison = local.above
-      threshold  = local.retention_seconds_max
+      threshold  = local.dead_retention_seconds_max
       missing    = "notBreaching" # as for main-age
       expression = null
       metrics    = { age = merge(local.age_metric, { dimensions = local.dead }) }
@@ -69,7 +73,7 @@ locals {
       severity   = "ticket"
       do         = "Items were set aside for a person: list the dead letters by reason, mend the cause, redrive."
       period     = 60
-      evaluate   = [1, 1]
+      evaluate   = [1, 5] # SQS' numbers come late: a minute that FILL made 0 may have been judged before they are there
       comparison = local.above
       threshold  = 0
       missing    = "notBreaching" # as for main-age

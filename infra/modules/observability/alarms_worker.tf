@@ -124,7 +124,7 @@ locals {
       severity   = "ticket"
       do         = "A process logged an error, which means that someone must act: read the line."
       period     = 300
-      evaluate   = [1, 1]
+      evaluate   = [1, 3] # lines may be counted late, after FILL made their period 0
       comparison = local.above
       threshold  = 0
       missing    = "notBreaching" # no line, no error

@@ -25,7 +25,7 @@ variable "retry_age_seconds_max" {
 }
 
 variable "retention_percent_max" {
-  description = "Age of the oldest message on any queue, in percent of the queue's retention."
+  description = "Age of the oldest message on main and retry, in percent of the retention; on the dead-letter queue, in percent of what that leaves of it."
   type        = number
   default     = 50
   nullable    = false

@@ -120,6 +120,20 @@ run "fargate" {
     error_message = "Half of the retention of 14 days is seven days."
   }
 
+  # A message that SQS moved after seven days has seven left, and its age on the dead-letter queue begins at 0.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["dead-retention"].threshold == 14 * 86400 / 4
+    error_message = "Half of what is left after half of the retention is three and a half days."
+  }
+
+  # A metric that comes late must still find its period looked at.
+  assert {
+    condition = alltrue([for key in ["dead-letters", "errors-logged"] :
+      aws_cloudwatch_metric_alarm.this[key].datapoints_to_alarm == 1 && aws_cloudwatch_metric_alarm.this[key].evaluation_periods > 1
+    ])
+    error_message = "An alarm on a sum of filled metrics looks at the last period alone."
+  }
+
   # Everybody hears of everything on the topic; the pager hears of pages alone, and only topics hear that all is well.
   assert {
     condition = (
