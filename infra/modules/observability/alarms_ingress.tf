@@ -119,18 +119,6 @@ locals {
       metrics    = { tokens = { namespace = "Penstock", metric = "Tokens", stat = "Minimum", dimensions = local.as_ingress } }
     }
 
-    fallback-first = {
-      severity   = "ticket"
-      do         = "The main queue fails or is slow and packs go to the fallback queue: look at SQS, and see that workers empty the fallback."
-      period     = 60
-      evaluate   = [3, 5]
-      comparison = local.at_least
-      threshold  = 1
-      missing    = "notBreaching" # tokens tells when no ingress reports
-      expression = null
-      metrics    = { first = { namespace = "Penstock", metric = "FallbackFirst", stat = "Maximum", dimensions = local.as_ingress } }
-    }
-
     quarantine-lost = {
       severity   = "page"
       do         = "Unreadable bodies were refused without keeping a copy: see whether the dead-letter queue takes messages, and who floods."

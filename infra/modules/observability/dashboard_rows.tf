@@ -71,7 +71,6 @@ locals {
           ["ECS/ContainerInsights", "DesiredTaskCount", "ClusterName", var.cluster_name, "ServiceName", var.ingress_service_name, { stat = "Average", label = "desired" }],
           ["AWS/ApplicationELB", "UnHealthyHostCount", "TargetGroup", var.target_group_arn_suffix, "LoadBalancer", var.alb_arn_suffix, { stat = "Maximum", label = "unhealthy" }],
           concat(["Penstock", "Tokens"], local.ingress_metric, [{ stat = "Minimum", label = "tokens known, fewest" }]),
-          concat(["Penstock", "FallbackFirst"], local.ingress_metric, [{ stat = "Maximum", label = "fallback first" }]),
           concat(["Penstock", "QuarantineLost"], local.ingress_metric, [{ stat = "Sum", label = "quarantine lost" }]),
         ]
       },

@@ -1,4 +1,4 @@
-# When an alarm goes off. The unit is in each name; null stands for the default. Times that something must last are beside the alarms.
+# When an alarm goes off. The unit is in each name; null stands for the default, where there is one. Times that something must last are beside the alarms.
 
 variable "main_age_seconds_max" {
   description = "Age of the oldest message on the main queue. Above the 600 s that a worker may hold a message (worker.lease_held_max_ms)."
@@ -99,7 +99,6 @@ variable "requests_min" {
 variable "requests_expected" {
   description = "Whether it is an alarm when nothing arrives: false until mParticle sends, true from then on."
   type        = bool
-  default     = true
   nullable    = false
 }
 
@@ -202,7 +201,6 @@ variable "certificate_days_min" {
 variable "spend_dollars_per_day_max" {
   description = "Spend on SQS requests, in US dollars a day at the pace of the last hours."
   type        = number
-  default     = 30
   nullable    = false
 
   validation {
@@ -226,7 +224,6 @@ variable "sqs_dollars_per_million" {
 variable "partner_limited_share_max" {
   description = "From which share of the workers' held work on, waiting for the partner's own limits, autoscaling adds none: its own number."
   type        = number
-  default     = 0.5
   nullable    = false
 
   validation {

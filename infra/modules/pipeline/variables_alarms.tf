@@ -18,9 +18,9 @@ variable "alarm_action_arns" {
 }
 
 variable "spend_dollars_per_day_max" {
-  description = "SQS requests in US dollars a day from which on it is an alarm."
+  description = "SQS requests in US dollars a day from which on it is an alarm. Latency mode costs about 38 at 2,000 messages a second, and 88 at 10,000."
   type        = number
-  default     = 30
+  default     = 100
 
   validation {
     condition     = var.spend_dollars_per_day_max > 0

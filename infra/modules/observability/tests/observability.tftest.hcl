@@ -31,10 +31,14 @@ variables {
   log_group_names          = { ingress = "/penstock/us1/ingress", worker = "/penstock/us1/worker" }
   queue_retention_days     = 14
   worker_count_max         = 20
+  requests_expected        = true
   runbook_url              = "https://example.com/penstock/RUNBOOK.md"
   kms_key_arn              = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
   alarm_email_addresses    = ["oncall@example.com"]
   alarm_action_arns        = ["arn:aws:sns:us-east-1:111122223333:pager", "arn:aws:ssm-incidents::111122223333:response-plan/penstock"]
+
+  spend_dollars_per_day_max = 100
+  partner_limited_share_max = 0.5
 
   ingress_kind            = "fargate"
   ingress_service_name    = "penstock-us1-ingress"
@@ -75,7 +79,7 @@ run "fargate" {
       "main-age", "retry-age", "dead-letters", "dead-letters-share", "main-retention", "retry-retention", "dead-retention",
       "unaccounted", "worker-silent", "worker-tasks", "worker-capped", "worker-memory", "partner-throttled", "partner-failing",
       "dynamodb-throttled", "spend", "errors-logged", "ingress-5xx", "ingress-4xx", "ingress-slow", "ingress-quiet",
-      "ingress-tasks", "ingress-unhealthy", "ingress-cpu", "ingress-memory", "tokens", "fallback-first", "quarantine-lost", "certificate",
+      "ingress-tasks", "ingress-unhealthy", "ingress-cpu", "ingress-memory", "tokens", "quarantine-lost", "certificate",
     ] : output.alarm_names[key] == "penstock-us1-${key}"])
     error_message = "An alarm is missing, or has another name."
   }
