@@ -59,7 +59,8 @@ resource "aws_lambda_permission" "mparticle" {
 
 # With NONE anybody who knows the URL reaches the function, and the token is the only guard, as with the load balancer.
 # The provider adds the public permission that belongs to NONE itself. URLs made since October 2025 need a second statement
-# (lambda:InvokeFunction, only via the URL), which providers below 6.28 do not add: calls are then answered 403.
+# (lambda:InvokeFunction, only via the URL), which providers below 6.28 do not add and 5.100 cannot even be told of. Until somebody
+# adds it by hand (aws lambda add-permission --invoked-via-function-url), every call is answered 403.
 resource "aws_lambda_function_url" "this" {
   count = var.url_auth == null ? 0 : 1
 

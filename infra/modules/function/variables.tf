@@ -53,7 +53,7 @@ variable "principals" {
 }
 
 variable "url_auth" {
-  description = "Authorization of a function URL on the alias, NONE or AWS_IAM; null for no URL."
+  description = "Authorization of a function URL on the alias, NONE or AWS_IAM; null for no URL. With NONE, URLs made since October 2025 also need a permission for lambda:InvokeFunction with --invoked-via-function-url, which provider 5.100 cannot write: without it every call is answered 403."
   type        = string
 }
 

@@ -82,7 +82,7 @@ variable "mparticle_principals" {
 }
 
 variable "lambda_url_auth" {
-  description = "A function URL beside direct invocation: null for none; NONE: open to everybody, the token is the guard; AWS_IAM: for callers of your own who sign."
+  description = "A function URL beside direct invocation: null for none; NONE: open to everybody, the token is the guard; AWS_IAM: for callers of your own who sign. With NONE, URLs made since October 2025 also need a permission for lambda:InvokeFunction with --invoked-via-function-url, which provider 5.100 cannot write: without it every call is answered 403."
   type        = string
   default     = null
 
