@@ -26,9 +26,10 @@ resource "aws_ecr_lifecycle_policy" "this" {
       },
       {
         rulePriority = 2
-        description  = "All but the last 50, far more than a rollback goes back"
-        selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 50 }
-        action       = { type = "expire" }
+        # Builds that are never deployed count too, and the image that runs must not be among those that go.
+        description = "All but the last 200, far more than a rollback goes back"
+        selection   = { tagStatus = "tagged", tagPatternList = ["*"], countType = "imageCountMoreThan", countNumber = 200 }
+        action      = { type = "expire" }
       },
     ]
   })
