@@ -36,14 +36,16 @@ resource "aws_lb_target_group" "ingress" {
   deregistration_delay          = var.deregistration_delay_seconds
 
   health_check {
-    protocol            = "HTTP"
-    port                = tostring(var.admin_port)
-    path                = "/readyz"
-    matcher             = "200"
-    interval            = 5
-    timeout             = 2
-    healthy_threshold   = 2
-    unhealthy_threshold = 3 # ingress is not ready while its queue is away; a blip must not replace the fleet
+    protocol          = "HTTP"
+    port              = tostring(var.admin_port)
+    path              = "/readyz"
+    matcher           = "200"
+    interval          = 5
+    timeout           = 2
+    healthy_threshold = 2
+    # The most. Ingress is not ready while its queue is away, and ECS replaces what is unhealthy: a new task would know no tokens if
+    # the secret cannot be read either, where the one before still knew them.
+    unhealthy_threshold = 10
   }
 }
 
