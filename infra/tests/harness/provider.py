@@ -3,12 +3,14 @@
 1. `PENSTOCK_TF_PLUGIN_DIR`: a folder laid out as a filesystem mirror.
 2. `TF_CLI_CONFIG_FILE`, if it names a file that exists.
 3. The registry, if it can be reached; also what Terraform knows by itself (`~/.terraform.d/plugins`, …).
-4. A mirror found on this machine.
+4. A mirror found on this machine, in folders that only root and this user can write to. Whoever else can, could leave a program
+   there, and Terraform would run it.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import time
 import urllib.error
 import urllib.request
@@ -23,7 +25,7 @@ _REGISTRY_SECONDS = 5.0
 # A mirror at /a/b, at most: its provider's folder is three levels further down.
 _SEARCH_DEPTH = 3
 _SEARCH_SECONDS = 10.0
-_NOT_SEARCHED = {"proc", "sys", "dev", "run", "lost+found"}
+_NOT_SEARCHED = {"proc", "sys", "dev", "run", "tmp", "lost+found"}
 
 
 def environment(work: Path) -> tuple[dict[str, str], str]:
@@ -66,9 +68,22 @@ def _mirrors(root: Path) -> Iterator[Path]:
     for _ in range(_SEARCH_DEPTH):
         if time.monotonic() > end:
             return
-        yield from (folder for folder in level if (folder / PROVIDER).is_dir())
+        yield from (folder for folder in level if _is_mirror(folder))
         level = [inner for folder in level for inner in _folders(folder, device)]
-    yield from (folder for folder in level if (folder / PROVIDER).is_dir())
+    yield from (folder for folder in level if _is_mirror(folder))
+
+
+def _is_mirror(folder: Path) -> bool:
+    inner = [folder.joinpath(*PROVIDER.parts[:count]) for count in range(1, len(PROVIDER.parts) + 1)]
+    try:
+        return all(_is_safe(path.lstat()) for path in inner)
+    except OSError:
+        return False
+
+
+def _is_safe(found: os.stat_result) -> bool:
+    """A folder of root's or ours that others cannot write to."""
+    return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.getuid()) and not found.st_mode & stat.S_IWOTH
 
 
 def _folders(folder: Path, device: int) -> Iterator[Path]:
@@ -78,7 +93,8 @@ def _folders(folder: Path, device: int) -> Iterator[Path]:
         return
     for entry in entries:
         try:
-            if entry.name not in _NOT_SEARCHED and entry.is_dir(follow_symlinks=False) and entry.stat().st_dev == device:
+            found = entry.stat(follow_symlinks=False)
+            if entry.name not in _NOT_SEARCHED and _is_safe(found) and found.st_dev == device:
                 yield Path(entry.path)
         except OSError:
             continue
