@@ -51,10 +51,18 @@ resource "aws_iam_role_policy" "flow" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-      Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${var.flow_log_group_name}:*" # its streams
-    }]
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+        Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:${var.flow_log_group_name}:*" # its streams
+      },
+      {
+        # Asked of all groups at once, which is how it is granted.
+        Effect   = "Allow"
+        Action   = ["logs:DescribeLogGroups"]
+        Resource = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:*"
+      },
+    ]
   })
 }

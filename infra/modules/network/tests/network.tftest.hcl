@@ -101,6 +101,11 @@ run "flow_logs" {
     condition     = [for it in aws_flow_log.this : it.traffic_type] == ["REJECT"] && aws_cloudwatch_log_group.flow[0].kms_key_id == var.kms_key_arn && aws_cloudwatch_log_group.flow[0].name == "/penstock/us1/flow"
     error_message = "The flow log records something else, or in the clear."
   }
+
+  assert {
+    condition     = alltrue([for it in jsondecode(aws_iam_role_policy.flow[0].policy).Statement : it.Resource != "*"]) && contains(flatten([for it in jsondecode(aws_iam_role_policy.flow[0].policy).Statement : it.Action]), "logs:DescribeLogGroups")
+    error_message = "The flow log may do more or less than it must."
+  }
 }
 
 run "no_flow_logs" {
