@@ -54,12 +54,14 @@ locals {
   })
 
   # Lambda sets AWS_REGION itself, carries partner.toml in the package, and has nothing that listens, drains or is scraped.
-  function_environment = merge(var.ingress_environment, local.common_environment, {
+  function_environment = merge(local.function_defaults, var.ingress_environment, local.common_environment, {
     PENSTOCK_INGRESS_BODY_BYTES_MAX = format("%d", var.body_bytes_max)
     }, var.lambda_url_auth == null ? {} : {
-    PENSTOCK_TOKENS_SECRET            = aws_secretsmanager_secret.tokens.arn
-    PENSTOCK_INGRESS_ANSWER_BUDGET_MS = "80" # behind a URL mParticle allows 100 ms, not a function's 200
+    PENSTOCK_TOKENS_SECRET = aws_secretsmanager_secret.tokens.arn
   })
+
+  # Behind a URL mParticle allows 100 ms, not a function's 200. ingress_environment may say otherwise.
+  function_defaults = var.lambda_url_auth == null ? {} : { PENSTOCK_INGRESS_ANSWER_BUDGET_MS = "80" }
 
   # What ingress_environment and worker_environment may not say, because it is said above. Spelled out, as a check of a variable may
   # not look at what is made of the same variable.

@@ -96,8 +96,8 @@ variable "deregistration_delay_seconds" {
   default     = 15
 
   validation {
-    condition     = var.deregistration_delay_seconds >= 1 && var.deregistration_delay_seconds <= 300
-    error_message = "deregistration_delay_seconds must be 1 to 300."
+    condition     = var.deregistration_delay_seconds >= 15 && var.deregistration_delay_seconds <= 300
+    error_message = "deregistration_delay_seconds must be 15 to 300: load balancers take some seconds to send no more."
   }
 }
 

@@ -20,7 +20,7 @@ locals {
       capabilities       = { add = [], drop = ["ALL"] }
       initProcessEnabled = false # the process is PID 1 and handles its signals itself
     }
-    # Fargate's soft limit of 1024 files would end far below ingress.connections_max.
+    # Stated so as not to depend on Fargate's default: it was 1024 once, far below ingress.connections_max.
     ulimits = [{ name = "nofile", softLimit = 65535, hardLimit = 65535 }]
 
     # The image has no shell and no client, so the binary asks itself: does the role still run? Whether traffic should come to it is the

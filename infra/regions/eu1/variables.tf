@@ -4,6 +4,7 @@ variable "worker_image_tag" {
 }
 
 variable "ingress_image_tag" {
-  description = "Image that ingress runs."
+  description = "Image that ingress runs; not needed where it is a function."
   type        = string
+  default     = null
 }

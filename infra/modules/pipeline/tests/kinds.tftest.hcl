@@ -163,3 +163,18 @@ run "lambda_with_a_url" {
     error_message = "Those that were given invoke, and nobody else."
   }
 }
+
+run "lambda_with_a_url_and_a_budget" {
+  variables {
+    ingress_kind         = "lambda"
+    lambda_zip_path      = "./versions.tf" # any file
+    lambda_url_auth      = "NONE"
+    mparticle_principals = ["111122223333"]
+    ingress_environment  = { PENSTOCK_INGRESS_ANSWER_BUDGET_MS = "60" }
+  }
+
+  assert {
+    condition     = local.function_environment["PENSTOCK_INGRESS_ANSWER_BUDGET_MS"] == "60"
+    error_message = "The budget that was given is not the function's."
+  }
+}

@@ -58,7 +58,7 @@ run "numbers_too_small" {
     body_bytes_max                       = 65535
     queue_message_bytes_max              = 65535
     stop_timeout_seconds                 = 1
-    deregistration_delay_seconds         = 0
+    deregistration_delay_seconds         = 14
     alb_idle_timeout_seconds             = 14
     ingress_count_min                    = 1
     ingress_requests_per_second_per_task = 0
