@@ -17,9 +17,10 @@ mod simulate;
 mod supervise;
 mod surroundings;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -96,15 +97,23 @@ enum Simulate {
     Partner(simulate::partner::PartnerArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Cli::parse().verb).await {
-        Ok(status) => status.into(),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+/// For threads that still work when all is done: one that waits for a full pipe never ends.
+const LEFT_BEHIND_MAX: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let verb = Cli::parse().verb;
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let ended = runtime.block_on(run(verb));
+    runtime.shutdown_timeout(LEFT_BEHIND_MAX);
+    ended.map_or_else(|error| failed(&error), ExitCode::from)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 async fn run(verb: Verb) -> Result<ExitStatus, anyhow::Error> {

@@ -9,8 +9,9 @@ use penstock_worker::config::WorkerConfig;
 
 use crate::service::Role;
 
-/// From the end of the drain to the end of the process.
-const END: Duration = Duration::from_secs(1);
+/// From the end of the drain to the end of the process: messages are given back, refused credentials noted, the last
+/// metrics written. `infra/modules/pipeline` adds the same.
+const END: Duration = Duration::from_secs(5);
 /// What a process takes beside its budgets: code, connections, what it knows of accounts.
 const BASE_BYTES: u64 = 64 << 20;
 /// The worker's budget counts thrice: messages unpacked, spilled bodies, mapped items.
@@ -200,15 +201,15 @@ mod tests {
                  drain_deadline_ms = 20000\n[worker]\ndrain_deadline_ms = 30000\n"
             )
         };
-        // 15 + 20 + 1, and 30 + 10 of a call + 1.
-        assert!(told(Role::Ingress, &file(36_000), &partner).is_empty());
-        let ingress = told(Role::Ingress, &file(35_999), &partner);
+        // 15 + 20 + 5, and 30 + 10 of a call + 5.
+        assert!(told(Role::Ingress, &file(40_000), &partner).is_empty());
+        let ingress = told(Role::Ingress, &file(39_999), &partner);
         assert!(
-            ingress.len() == 1 && ingress[0].contains("35999") && ingress[0].contains("to 36000 at least")
+            ingress.len() == 1 && ingress[0].contains("39999") && ingress[0].contains("to 40000 at least")
         );
-        assert!(told(Role::Worker, &file(41_000), &partner).is_empty());
-        let worker = told(Role::Worker, &file(40_999), &partner);
-        assert!(worker.len() == 1 && worker[0].contains("40999") && worker[0].contains("to 41000 at least"));
+        assert!(told(Role::Worker, &file(45_000), &partner).is_empty());
+        let worker = told(Role::Worker, &file(44_999), &partner);
+        assert!(worker.len() == 1 && worker[0].contains("44999") && worker[0].contains("to 45000 at least"));
         assert_eq!(told(Role::Both, &file(35_000), &partner).len(), 2);
     }
 

@@ -10,6 +10,8 @@ mod table;
 mod worker;
 
 pub use ingress::IngressMetrics;
+#[cfg(test)]
+pub(crate) use logs::logged;
 pub use logs::{LogConfig, LogFormat, LogsError, start_logs};
 pub use metric::{Family, Kind, Label, Metric};
 pub use metrics::{Counter, Gauge, Histogram};

@@ -76,8 +76,6 @@ pub struct Lanes<T> {
     overdue: VecDeque<u64>,
     next_id: u64,
     items: usize,
-    /// How often no lane might go.
-    full: u64,
     /// Items that left since the last sample.
     left: Sample,
 }
@@ -90,8 +88,8 @@ enum Phase {
     Forming,
     /// Waits for its turn; `wake` is when its oldest item has waited too long.
     Ready,
-    /// Waits for a gate; `wake` is when that opens.
-    Parked,
+    /// Waits for this gate; `wake` is when that opens.
+    Parked(Gate),
 }
 
 #[derive(Debug)]
@@ -105,10 +103,8 @@ struct Lane<T> {
     room: usize,
     phase: Phase,
     wake: Option<Instant>,
-    /// It was ready, and a gate held it back, since a batch of it last went.
-    is_held_back: bool,
-    /// [`Lanes::full`] when it became ready.
-    full_before: u64,
+    /// When the partner last let it go on, or will: items that came before waited for the partner.
+    partner_until: Option<Instant>,
 }
 
 impl<T> Lane<T> {
@@ -120,9 +116,13 @@ impl<T> Lane<T> {
         self.items.len() + self.halves.iter().map(|(_, half)| half.len()).sum::<usize>()
     }
 
-    /// What is ready and is still here could not go.
-    fn waits_for_gate(&self) -> bool {
-        matches!(self.phase, Phase::Ready | Phase::Parked)
+    /// The partner asked to wait. Our own limits do not count: they are each worker's, and another worker has its own.
+    fn waits_for_partner(&self) -> bool {
+        self.phase == Phase::Parked(Gate::RetryAfter)
+    }
+
+    fn waited_for_partner(&self, since: Instant) -> bool {
+        self.partner_until.is_some_and(|until| since < until)
     }
 
     /// When the first to go came.
@@ -153,7 +153,6 @@ impl<T: Weigh> Lanes<T> {
             overdue: VecDeque::new(),
             next_id: 0,
             items: 0,
-            full: 0,
             left: Sample::default(),
         }
     }
@@ -176,7 +175,7 @@ impl<T: Weigh> Lanes<T> {
         let id = self.lane_id(key);
         let lane = self.lanes.get_mut(&id).expect("lane_id makes the lane");
         if lane.items.len() >= self.config.lane_items_max.min(lane.room) {
-            self.left.add(1, lane.waits_for_gate());
+            self.left.add(1, usize::from(lane.waits_for_partner()));
             return Err(item);
         }
         lane.bytes += item.bytes();
@@ -208,30 +207,26 @@ impl<T: Weigh> Lanes<T> {
                 Admission::Go => {
                     lane.phase = Phase::Idle;
                     lane.room = usize::MAX;
-                    let was_held_back = lane.is_held_back || lane.full_before < self.full;
-                    lane.is_held_back = false;
                     let key = lane.key.clone();
-                    let items = self.take_batch(id);
-                    self.left.add(items.len(), was_held_back);
+                    let (items, limited) = self.take_batch(id);
+                    self.left.add(items.len(), limited);
                     self.schedule(id, now);
                     return Some(Turn::Go(Batch { key, items }));
                 }
                 // Stays ready: only the end of a call can change it.
-                Admission::Busy => {
-                    lane.is_held_back = true;
-                    self.ready.push_back(id);
-                }
-                // Holds back all that are ready, those that were not asked as well.
+                Admission::Busy => self.ready.push_back(id),
                 Admission::Full => {
-                    self.full += 1;
                     self.ready.push_front(id);
                     break;
                 }
                 Admission::Closed { gate, until, every } => {
-                    lane.is_held_back = true;
-                    let items = self.park(id, until.max(now + CLOSED_MIN), every);
+                    let is_partner = gate == Gate::RetryAfter;
+                    if is_partner {
+                        lane.partner_until = Some(until);
+                    }
+                    let items = self.park(id, gate, until.max(now + CLOSED_MIN), every);
                     if !items.is_empty() {
-                        self.left.add(items.len(), true);
+                        self.left.add(items.len(), if is_partner { items.len() } else { 0 });
                         return Some(Turn::Evict(gate, Some(until), items));
                     }
                 }
@@ -245,13 +240,18 @@ impl<T: Weigh> Lanes<T> {
         self.wakes.first().map(|(at, _)| *at)
     }
 
-    /// What is here, after [`Self::next`] had nothing more to do, and what has left since the last sample.
+    /// What has left since the last sample: each item once, however long it stayed. Only when nothing did, what is here,
+    /// or a partner that lets nothing pass would not show.
     pub fn sample(&mut self) -> Sample {
-        let mut sample = std::mem::take(&mut self.left);
-        for lane in self.lanes.values() {
-            sample.add(lane.len(), lane.waits_for_gate());
+        let left = std::mem::take(&mut self.left);
+        if left.items > 0 {
+            return left;
         }
-        sample
+        let mut held = Sample::default();
+        for lane in self.lanes.values() {
+            held.add(lane.len(), if lane.waits_for_partner() { lane.len() } else { 0 });
+        }
+        held
     }
 
     /// Takes everything out.
@@ -278,8 +278,6 @@ impl<T: Weigh> Lanes<T> {
         self.next_id += 1;
         self.by_key.insert(key.clone(), id);
         let lane = Lane {
-            is_held_back: false,
-            full_before: self.full,
             key: key.clone(),
             items: VecDeque::new(),
             bytes: 0,
@@ -287,6 +285,7 @@ impl<T: Weigh> Lanes<T> {
             room: usize::MAX,
             phase: Phase::Idle,
             wake: None,
+            partner_until: None,
         };
         self.lanes.insert(id, lane);
         id
@@ -297,7 +296,7 @@ impl<T: Weigh> Lanes<T> {
     fn schedule(&mut self, id: u64, now: Instant) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let Some(oldest) = lane.oldest() else { return self.forget(id) };
-        if matches!(lane.phase, Phase::Ready | Phase::Parked) {
+        if matches!(lane.phase, Phase::Ready | Phase::Parked(_)) {
             return;
         }
         let limits = &self.limits[lane.key.route];
@@ -315,7 +314,6 @@ impl<T: Weigh> Lanes<T> {
     fn make_ready(&mut self, id: u64) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.phase = Phase::Ready;
-        lane.full_before = self.full;
         self.ready.push_back(id);
         self.set_wake_to_patience(id);
     }
@@ -363,11 +361,11 @@ impl<T: Weigh> Lanes<T> {
 
     /// Waits for the gate. What can't wait that long is taken out, and so is what stands so far back that its turn
     /// can't come in time at the gate's pace: held for nothing, it would hold its message, and others behind that.
-    fn park(&mut self, id: u64, until: Instant, every: Duration) -> Vec<T> {
+    fn park(&mut self, id: u64, gate: Gate, until: Instant, every: Duration) -> Vec<T> {
         let Some(lane) = self.lanes.get(&id) else { return Vec::new() };
         let room = self.room(lane, until, every);
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.phase = Phase::Parked;
+            lane.phase = Phase::Parked(gate);
             lane.room = room;
         }
         let mut items = self.take_impatient(id, until);
@@ -403,33 +401,36 @@ impl<T: Weigh> Lanes<T> {
             let items = self.take_impatient(id, now);
             self.set_wake_to_patience(id);
             if !items.is_empty() {
-                self.left.add(items.len(), true);
+                self.left.add(items.len(), 0);
                 return Some(Turn::Evict(Gate::Concurrency, None, items));
             }
         }
         None
     }
 
-    fn take_batch(&mut self, id: u64) -> Vec<T> {
-        let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
+    /// The items, and how many of them waited for the partner.
+    fn take_batch(&mut self, id: u64) -> (Vec<T>, usize) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return (Vec::new(), 0) };
         let limits = &self.limits[lane.key.route];
-        let mut batch = Vec::new();
-        if let Some((_, half)) = lane.halves.pop_front() {
+        let (mut batch, mut limited) = (Vec::new(), 0);
+        if let Some((since, half)) = lane.halves.pop_front() {
+            limited = if lane.waited_for_partner(since) { half.len() } else { 0 };
             batch = half;
         } else {
             let mut bytes = 0;
-            while let Some((_, item)) = lane.items.front() {
+            while let Some((since, item)) = lane.items.front() {
                 let fits = batch.is_empty() || bytes + item.bytes() <= limits.bytes_max;
                 if batch.len() >= limits.items_max || !fits {
                     break;
                 }
                 bytes += item.bytes();
+                limited += usize::from(lane.waited_for_partner(*since));
                 batch.extend(lane.items.pop_front().map(|(_, item)| item));
             }
             lane.bytes -= bytes;
         }
         self.items -= batch.len();
-        batch
+        (batch, limited)
     }
 
     /// Takes out what may not stay until `until`; forgets the lane when nothing is left.

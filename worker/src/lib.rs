@@ -160,8 +160,9 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
     ));
     stages.spawn(settle::run(settler(&deps), settled));
 
-    let drained = CancellationToken::new();
-    let mut protecting = std::pin::pin!(protect(&deps, &config, drained.clone()));
+    let ending = stop.child_token();
+    let mut protecting = std::pin::pin!(protect(&deps, &config, ending.clone()));
+    let mut is_protecting = true;
     let mut watch = std::pin::pin!(stop.run_until_cancelled(watch(&deps, &config)));
     let mut tending = std::pin::pin!(credentials.tend());
     let mut deadline = std::pin::pin!(drain_deadline(&stop, config.drain_deadline, &hand_back));
@@ -175,11 +176,13 @@ pub async fn run(deps: Deps, config: WorkerConfig, stop: CancellationToken) -> R
             _ = &mut watch, if !stop.is_cancelled() => {}
             () = &mut deadline, if !hand_back.is_cancelled() => {}
             () = &mut tending => {}
-            () = &mut protecting => {}
+            () = &mut protecting, if is_protecting => is_protecting = false,
         }
     }
-    drained.cancel();
-    protecting.await;
+    ending.cancel();
+    if is_protecting {
+        protecting.await;
+    }
     credentials.flush().await;
     leases.tracker.close();
     leases.tracker.wait().await;
@@ -209,14 +212,14 @@ async fn drain_deadline(stop: &CancellationToken, after: std::time::Duration, ha
     hand_back.cancel();
 }
 
-/// Looks after the protection from scaling in until all is drained.
-async fn protect(deps: &Deps, config: &WorkerConfig, drained: CancellationToken) {
+/// Looks after the protection from scaling in until the stop.
+async fn protect(deps: &Deps, config: &WorkerConfig, stop: CancellationToken) {
     match &deps.ecs_agent {
         Some(agent) => {
             let ask = |protect| async move { agent.protect(protect).await };
-            scale_in::run(deps.ledger.clone(), config.scale_in(), ask, drained).await;
+            scale_in::run(deps.ledger.clone(), config.scale_in(), ask, stop).await;
         }
-        None => drained.cancelled().await,
+        None => stop.cancelled().await,
     }
 }
 

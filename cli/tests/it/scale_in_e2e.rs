@@ -23,7 +23,7 @@ async fn answer(State(asked): State<Asked>, method: Method, uri: Uri, body: Stri
 }
 
 #[tokio::test]
-async fn a_worker_deep_in_work_is_protected_until_it_has_drained() {
+async fn a_worker_deep_in_work_is_protected_until_it_is_stopped() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let agent = format!("http://{}/api/task-1", listener.local_addr().unwrap());
     let asked = Asked::default();

@@ -32,9 +32,9 @@ fn partner_file(folder: &Path) -> String {
 async fn what_cannot_be_right_together_is_told_at_once_and_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let file = partner_file(folder.path());
-    let of_ingress = ["ingress may take 36000", "ingress.bytes_in_flight_max 268435456"];
+    let of_ingress = ["ingress may take 40000", "ingress.bytes_in_flight_max 268435456"];
     let of_worker = [
-        "the worker may take 31000",
+        "the worker may take 35000",
         "worker.in_flight_bytes_max 134217728",
         "worker.lease_ms 60000",
         "age_max_hours 72",

@@ -4,7 +4,7 @@ locals {
       severity   = "page"
       do         = "Items are not accounted for, which is a defect of ours: keep the logs, stop deploying, compare the counters task by task."
       period     = 60
-      evaluate   = [3, 5] # more than one, as the counters of a minute are not read all at one instant
+      evaluate   = [1, 1] # set under one lock, so that a single value other than 0 is a defect
       comparison = local.above
       threshold  = 0
       missing    = "notBreaching" # worker-silent tells when no worker counts
@@ -73,6 +73,18 @@ locals {
         errors    = { namespace = "Penstock", metric = "CallErrors", stat = "Sum", dimensions = local.as_worker }
         throttled = { namespace = "Penstock", metric = "PartnerThrottled", stat = "Sum", dimensions = local.as_worker }
       }
+    }
+
+    later-packs = {
+      severity   = "ticket"
+      do         = "Workers find packs of a later version than they read: deploy the workers that ingress is ahead of, today; after hours such packs become dead letters."
+      period     = 300
+      evaluate   = [1, 1]
+      comparison = local.above
+      threshold  = 0
+      missing    = "notBreaching" # no worker counts: worker-silent tells
+      expression = null
+      metrics    = { later = { namespace = "Penstock", metric = "PacksLaterVersion", stat = "Sum", dimensions = local.as_worker } }
     }
 
     worker-tasks = {

@@ -222,7 +222,7 @@ variable "sqs_dollars_per_million" {
 }
 
 variable "partner_limited_share_max" {
-  description = "From which share of the workers' held work on, waiting for the partner's own limits, autoscaling adds none: its own number."
+  description = "From which share of the workers' work on, waiting because the partner said so (429, Retry-After), autoscaling adds none: its own number."
   type        = number
   nullable    = false
 

@@ -5,9 +5,10 @@
 # - Messages that are delayed until they are due are not visible, so retries in the future ask for no workers.
 # - Nothing settled (a start, a stall) would divide by zero: one message a second is assumed at least. A few messages at night are then
 #   a few seconds of backlog; thousands that nobody settles are thousands.
-# - While the share of the workers' work that waits for the partner's own limits (rate, concurrency, Retry-After) is at or above the
-#   limit, the metric is exactly its target, and target tracking neither adds nor takes away. More workers could not deliver more
-#   then, and fewer would have to come back when the partner opens again.
+# - While the share of the workers' work that waits because the partner said so (429, Retry-After) is at or above the limit, the metric
+#   is exactly its target, and target tracking neither adds nor takes away. More workers could not deliver more then, and fewer would
+#   have to come back when the partner opens again. The limits of partner.toml do not count: they are each worker's own, the partner's
+#   limit divided by worker_count_max, so that each further worker delivers more.
 # - Workers' metrics arrive a little later than SQS's: a minute that lacks them counts as the minute before. Taken for nothing settled,
 #   it would look like a stall. Without any worker there are no points at all and nothing is scaled: the least number starts by
 #   itself, publishes within a minute, and is followed from then on.

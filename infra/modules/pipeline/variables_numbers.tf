@@ -107,8 +107,8 @@ variable "ingress_drain_seconds" {
   default     = 20
 
   validation {
-    condition     = var.ingress_drain_seconds >= 1 && var.deregistration_delay_seconds + var.ingress_drain_seconds + 1 <= var.stop_timeout_seconds
-    error_message = "deregistration_delay_seconds, ingress_drain_seconds and one second must fit in stop_timeout_seconds, or a stopping task is killed with requests in it."
+    condition     = var.ingress_drain_seconds >= 1 && var.deregistration_delay_seconds + var.ingress_drain_seconds + 5 <= var.stop_timeout_seconds
+    error_message = "deregistration_delay_seconds, ingress_drain_seconds and 5 seconds for the end must fit in stop_timeout_seconds, or a stopping task is killed with requests in it."
   }
 }
 
@@ -118,8 +118,8 @@ variable "worker_drain_seconds" {
   default     = 30
 
   validation {
-    condition     = var.worker_drain_seconds >= 6 && var.worker_drain_seconds + 1 < var.stop_timeout_seconds
-    error_message = "worker_drain_seconds must be longer than a receive waits (5 s), and with one second more and a call to the partner fit in stop_timeout_seconds."
+    condition     = var.worker_drain_seconds >= 6 && var.worker_drain_seconds + 5 < var.stop_timeout_seconds
+    error_message = "worker_drain_seconds must be longer than a receive waits (5 s), and with 5 seconds more for the end and a call to the partner fit in stop_timeout_seconds."
   }
 }
 

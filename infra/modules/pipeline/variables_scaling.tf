@@ -138,7 +138,7 @@ variable "worker_cpu_percent" {
 }
 
 variable "partner_limited_share_max" {
-  description = "From which share of the workers' held work on, waiting for the partner's own limits, their number stays as it is: more of them would only wait too."
+  description = "From which share of the workers' work on, waiting because the partner said so (429, Retry-After), their number stays as it is: more of them would only wait too."
   type        = number
   default     = 0.5
 

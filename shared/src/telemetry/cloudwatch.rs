@@ -19,6 +19,8 @@ use self::table::{Published, Source, TABLE};
 use super::{Kind, MetricsHandle, readings::Readings};
 use crate::{clock::Clock, config::Settings, ids::Pod, queue::meter::Meter};
 
+/// The last write may take so long, so that a full pipe keeps no process from ending.
+const LAST_WRITE_MAX: Duration = Duration::from_secs(1);
 /// CloudWatch's limit for a namespace.
 const NAMESPACE_MAX: usize = 255;
 
@@ -99,6 +101,8 @@ struct Snapshot {
 impl Publisher {
     /// Writes the lines on the interval, and a last time when `done` comes. The first cover the time since the start.
     /// Where they cannot be written, that is logged once, and what they would have said is in the next that can.
+    /// After `done` a write is waited for a second at most. Its thread stays behind then: whoever drops the runtime waits
+    /// for it, unless with `Runtime::shutdown_timeout`, as the binary does.
     ///
     /// # Cancel safety
     /// When dropped, what came after the last line is not published.
@@ -116,11 +120,20 @@ impl Publisher {
                 let result = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
                 (out, result)
             });
-            let Ok((back, result)) = written.await else { return };
-            out = back;
-            match result {
-                Ok(()) => (before, is_failing) = (now, false),
-                Err(error) => warn_once(&mut is_failing, &error),
+            let Some(written) = until_late(written, &done).await else {
+                tracing::warn!("standard output takes no more: the last metrics are not written");
+                return;
+            };
+            match written {
+                Ok((back, Ok(()))) => (out, before, is_failing) = (back, now, false),
+                Ok((back, Err(error))) => {
+                    out = back;
+                    warn_once(&mut is_failing, &error);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "writing metrics to standard output failed: none are written any more");
+                    return;
+                }
             }
             if is_last {
                 return;
@@ -138,6 +151,19 @@ impl Publisher {
             lines.push('\n');
         }
         lines
+    }
+}
+
+/// `None` when `done` has come and [`LAST_WRITE_MAX`] has passed since.
+async fn until_late<T>(written: impl Future<Output = T>, done: &CancellationToken) -> Option<T> {
+    let late = async {
+        done.cancelled().await;
+        tokio::time::sleep(LAST_WRITE_MAX).await;
+    };
+    tokio::select! {
+        biased;
+        written = written => Some(written),
+        () = late => None,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{Kind, Label, Metric};
 
-/// Fine around 0.1 s, the time the sender allows.
+/// Fine around 0.1 s, the time the sender allows; 0.08 is when ingress gives up on the queue.
 const ANSWER_SECONDS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.09, 0.1, 0.125, 0.25, 1.0, 5.0];
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.08, 0.09, 0.1, 0.125, 0.25, 1.0, 5.0];
 const CALL_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 const COUNTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 const SIZES: &[f64] = &[1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 524_288.0, 1_048_576.0];
@@ -308,7 +308,7 @@ pub(super) const WORKER_GATE_WAITS: &Metric = &Metric {
 };
 pub(super) const WORKER_PARTNER_LIMITED_SHARE: &Metric = &Metric {
     name: "worker_partner_limited_share",
-    help: "0 to 1: of the items in lanes and those that left them, the share that waits or waited for the partner (rate, Retry-After, concurrency); weighted over the last half minute.",
+    help: "0 to 1: of the items that left their lanes (while none does, of those in them), the share that waited because the partner said so (429, Retry-After); our own limits do not count. Weighted over the last half minute.",
     kind: Kind::Gauge,
     labels: &[],
 };

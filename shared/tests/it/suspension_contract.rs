@@ -7,7 +7,7 @@ use penstock_shared::{
     aws::{ClientSettings, dynamodb_client},
     firehose,
     ids::{AccountId, Pod},
-    subscription::{SubscriptionChange, SubscriptionKey, SubscriptionState, SubscriptionStore},
+    subscription::{StoreError, SubscriptionChange, SubscriptionKey, SubscriptionState, SubscriptionStore},
     suspension::{CredentialsKey, Fingerprint, Suspension},
 };
 use serde_json::json;
@@ -157,8 +157,12 @@ async fn one_that_cannot_be_read_does_not_hide_the_others(Opened { store, place 
     }
     spoil(&place).await;
     assert_eq!(suspended(&store, "us1").await, [note(&keys[2], 100_000)]);
-    assert!(store.note_accepted(&keys[2], 200_000).await.unwrap());
-    assert_eq!(suspended(&store, "us1").await, [], "it can be dealt with like any other");
+    assert!(store.note_accepted(&keys[2], 200_000).await.unwrap(), "it can be dealt with like any other");
+    let none = store.suspended(&Pod::new("us1").unwrap()).await;
+    assert!(
+        matches!(none, Err(StoreError::Corrupt(_))),
+        "what is left cannot be read, which is not none: {none:?}"
+    );
 }
 
 /// Makes what is stored of the accounts 7 and 8 unreadable, each in a way of its own.

@@ -409,7 +409,7 @@ fn closed(gate: Gate, until: Instant) -> impl FnMut(&LaneKey) -> Admission {
 }
 
 #[test]
-fn what_a_gate_holds_back_is_limited_by_the_partner_and_what_forms_or_goes_at_once_is_not() {
+fn what_the_partner_asks_to_wait_is_limited_by_it_and_what_our_own_rate_holds_back_is_not() {
     let (mut lanes, now) = (lanes(), Instant::now());
     assert_eq!(lanes.sample(), sample(0, 0));
     fill(&mut lanes, 1, 0..2, now);
@@ -420,61 +420,95 @@ fn what_a_gate_holds_back_is_limited_by_the_partner_and_what_forms_or_goes_at_on
     assert_eq!(lanes.sample(), sample(3, 0), "it went at once");
     assert_eq!(lanes.sample(), sample(0, 0), "told once");
 
-    for gate in [Gate::Rate, Gate::RetryAfter] {
+    for (gate, limited) in [(Gate::RetryAfter, 4), (Gate::Rate, 0)] {
         fill(&mut lanes, 1, 0..4, now);
         let until = now + Duration::from_secs(1);
         assert!(lanes.next(now, closed(gate, until)).is_none());
-        assert_eq!(lanes.sample(), sample(4, 4), "{gate:?} is closed");
-        assert_eq!(lanes.sample(), sample(4, 4), "and still is");
+        assert_eq!(lanes.sample(), sample(4, limited), "{gate:?} is closed");
+        assert_eq!(lanes.sample(), sample(4, limited), "and still is, and nothing leaves");
         assert_eq!(ids(lanes.next(until, open)).len(), 3);
-        assert_eq!(ids(lanes.next(until, open)).len(), 1);
-        assert_eq!(lanes.sample(), sample(4, 3), "the first had waited, the second found it open");
+        fill(&mut lanes, 1, 4..6, until);
+        assert_eq!(ids(lanes.next(until, open)).len(), 3);
+        assert_eq!(lanes.sample(), sample(6, limited), "two came when it was open");
     }
 }
 
 #[test]
-fn what_waits_for_the_end_of_a_call_is_limited_by_the_partner() {
+fn what_waits_for_the_end_of_a_call_is_not_limited_by_the_partner() {
     let (mut lanes, now) = (lanes(), Instant::now());
     for full in [Admission::Busy, Admission::Full] {
         fill(&mut lanes, 1, 0..3, now);
         fill(&mut lanes, 2, 0..3, now);
         assert!(lanes.next(now, |_| full).is_none());
-        assert_eq!(lanes.sample(), sample(6, 6), "{full:?}; with `Full` the second was not even asked");
+        assert_eq!(lanes.sample(), sample(6, 0), "{full:?}: a further worker could send it");
         assert_eq!(ids(lanes.next(now, open)).len(), 3);
         assert_eq!(ids(lanes.next(now, open)).len(), 3);
-        assert_eq!(lanes.sample(), sample(6, 6), "both had waited");
+        assert_eq!(lanes.sample(), sample(6, 0));
     }
-    fill(&mut lanes, 2, 0..3, now);
-    assert_eq!(ids(lanes.next(now, open)).len(), 3);
-    assert_eq!(lanes.sample(), sample(3, 0), "one that came later had not");
 }
 
 #[test]
-fn what_left_because_of_a_gate_is_limited_by_the_partner() {
+fn what_left_is_limited_by_the_partner_only_when_that_asked_to_wait() {
     let (mut lanes, now) = (lanes(), Instant::now());
-    fill(&mut lanes, 1, 0..3, now);
-    let turn = lanes.next(now, closed(Gate::RetryAfter, now + Duration::from_secs(60)));
-    assert!(matches!(turn, Some(Turn::Evict(Gate::RetryAfter, _, items)) if items.len() == 3));
-    assert_eq!((lanes.items(), lanes.sample()), (0, sample(3, 3)));
+    let long = now + Duration::from_secs(60);
+    for (gate, limited) in [(Gate::RetryAfter, 3), (Gate::Rate, 0)] {
+        fill(&mut lanes, 1, 0..3, now);
+        let turn = lanes.next(now, closed(gate, long));
+        assert!(matches!(turn, Some(Turn::Evict(_, _, items)) if items.len() == 3));
+        assert_eq!((lanes.items(), lanes.sample()), (0, sample(3, limited)));
+    }
 
     fill(&mut lanes, 1, 0..3, now);
     assert!(lanes.next(now, |_| Admission::Busy).is_none());
     let turn = lanes.next(now + WAIT + HOLD, |_| Admission::Busy);
     assert!(matches!(turn, Some(Turn::Evict(Gate::Concurrency, _, items)) if items.len() == 3));
-    assert_eq!(lanes.sample(), sample(3, 3));
+    assert_eq!(lanes.sample(), sample(3, 0));
 
-    fill(&mut lanes, 1, 0..50, now);
-    lanes.next(now, |_| Admission::Busy);
-    assert!(lanes.push(&key(1), thing(50), now).is_err());
-    assert_eq!(lanes.sample(), sample(51, 51), "its lane is full because it may not send");
+    for (account, gate, limited) in [(1, Gate::RetryAfter, 1), (2, Gate::Rate, 0)] {
+        fill(&mut lanes, account, 0..50, now);
+        lanes.next(now, closed(gate, now + Duration::from_secs(1)));
+        assert!(lanes.push(&key(account), thing(50), now).is_err());
+        assert_eq!(lanes.sample(), sample(1, limited), "its lane is full because it may not send");
+    }
+}
+
+/// Eight items a second for anyone, two for account 1, whom the partner lets make one call each three seconds: what of
+/// its items can't go soon enough leaves.
+#[test]
+fn an_account_that_waits_counts_by_its_items_and_not_by_how_long_they_wait() {
+    let (mut lanes, mut now, mut share) = (lanes(), Instant::now(), Share::default());
+    let (mut open_at, mut shares) = (now, Vec::new());
+    for second in 0..180 {
+        fill(&mut lanes, 2, second * 10..second * 10 + 8, now);
+        fill(&mut lanes, 1, second * 10 + 8..second * 10 + 10, now);
+        for _ in 0..10 {
+            now += Duration::from_millis(100);
+            let admit = |lane: &LaneKey| match lane.account {
+                AccountId::Known(1) if now < open_at => {
+                    Admission::Closed { gate: Gate::RetryAfter, until: open_at, every: Duration::ZERO }
+                }
+                AccountId::Known(1) => {
+                    open_at = now + Duration::from_secs(3);
+                    Admission::Go
+                }
+                _ => Admission::Go,
+            };
+            let mut admit = admit;
+            while lanes.next(now, &mut admit).is_some() {}
+        }
+        shares.push(share.take(lanes.sample()));
+    }
+    let late = &shares[90..];
+    assert!(late.iter().all(|share| (0.1..0.3).contains(share)), "{late:?}");
 }
 
 #[test]
-fn no_single_sample_decides_and_a_lasting_one_does() {
+fn a_lasting_wait_decides_and_the_share_of_a_worker_without_work_ends() {
     let mut share = Share::default();
     assert!(share.take(sample(0, 0)).abs() < f64::EPSILON);
-    assert!(share.take(sample(10, 10)) < 0.05);
     let mut mean = 0.0;
+    (0..60).for_each(|_| mean = share.take(sample(10, 0)));
+    assert!(share.take(sample(10, 10)) < 0.05, "no single second decides");
     (0..60).for_each(|_| mean = share.take(sample(10, 10)));
     assert!((0.85..=1.0).contains(&mean), "{mean}");
     assert!(share.take(sample(0, 0)) > 0.8);
@@ -482,4 +516,14 @@ fn no_single_sample_decides_and_a_lasting_one_does() {
     assert!((0.0..0.05).contains(&mean), "{mean}");
     (0..120).for_each(|_| mean = share.take(sample(4, 1)));
     assert!((mean - 0.25).abs() < 0.01, "{mean}");
+}
+
+#[test]
+fn a_second_weighs_as_much_as_the_work_in_it() {
+    let (mut share, mut mean) = (Share::default(), 0.0);
+    for _ in 0..120 {
+        share.take(sample(1, 1));
+        mean = share.take(sample(9, 0));
+    }
+    assert!((mean - 0.1).abs() < 0.02, "{mean}");
 }

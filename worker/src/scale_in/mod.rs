@@ -18,13 +18,16 @@ pub(crate) use rule::RuleConfig;
 /// How often the work is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Looks after the protection until `done`, which comes when all is drained; then gives it back. `ask` asks ECS for
-/// protection, or gives it back.
+/// For giving the protection back, so that it holds up no end.
+const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Looks after the protection until `stop`; then gives it back, once. A worker that is stopped is stopped: protection
+/// would only outlast it. `ask` asks ECS for protection, or gives it back.
 pub(crate) async fn run<F>(
     ledger: Arc<Ledger>,
     config: RuleConfig,
     ask: impl Fn(bool) -> F,
-    done: CancellationToken,
+    stop: CancellationToken,
 ) where
     F: Future<Output = Result<(), AgentError>>,
 {
@@ -32,15 +35,16 @@ pub(crate) async fn run<F>(
     let mut asker = Asker { ask, said: Said::default(), is_failing: false };
     let mut turns = interval(LOOK_EVERY);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while done.run_until_cancelled(turns.tick()).await.is_some() {
+    while stop.run_until_cancelled(turns.tick()).await.is_some() {
         let now = Instant::now();
         let wants = rule.wants(&ledger.counts(), now);
-        if asker.said.is_due(wants, now) {
-            asker.ask(wants).await;
+        // Broken off, it may have come about all the same.
+        if asker.said.is_due(wants, now) && stop.run_until_cancelled(asker.ask(wants)).await.is_none() {
+            return asker.give_back().await;
         }
     }
     if asker.said.is_protected(Instant::now()) {
-        asker.ask(false).await;
+        asker.give_back().await;
     }
 }
 
@@ -61,6 +65,12 @@ where
     A: Fn(bool) -> F,
     F: Future<Output = Result<(), AgentError>>,
 {
+    async fn give_back(&mut self) {
+        if tokio::time::timeout(GIVE_BACK_TIMEOUT, self.ask(false)).await.is_err() {
+            tracing::warn!("protection from scaling in could not be given back in time; it ends by itself");
+        }
+    }
+
     /// Logs what changes, and nothing that repeats.
     async fn ask(&mut self, protect: bool) {
         let before = self.said.is_protected(Instant::now());

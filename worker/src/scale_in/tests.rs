@@ -105,18 +105,18 @@ impl Ecs {
 struct Bench {
     ecs: Ecs,
     ledger: Arc<Ledger>,
-    done: CancellationToken,
+    stop: CancellationToken,
     begun: Instant,
 }
 
 impl Bench {
     fn new() -> Self {
         let ledger = Arc::new(Ledger::new(Pod::new("us1").unwrap(), WorkerMetrics::new()));
-        Self { ecs: Ecs::default(), ledger, done: CancellationToken::new(), begun: Instant::now() }
+        Self { ecs: Ecs::default(), ledger, stop: CancellationToken::new(), begun: Instant::now() }
     }
 
     fn run(&self) -> impl Future<Output = ()> + use<> {
-        run(self.ledger.clone(), CONFIG, self.ecs.ask(self.begun), self.done.clone())
+        run(self.ledger.clone(), CONFIG, self.ecs.ask(self.begun), self.stop.clone())
     }
 
     fn hold(&self, items: usize) -> Held {
@@ -139,24 +139,49 @@ async fn protection_is_renewed_well_before_it_ends_and_given_back_once() {
         tokio::time::sleep(secs(100)).await;
         let asked = bench.ecs.asked();
         assert_eq!(asked, [(166, false)]);
-        bench.done.cancel();
+        bench.stop.cancel();
     };
     tokio::join!(bench.run(), work);
     assert!(bench.ecs.asked().is_empty(), "there was nothing to give back");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_protected_when_all_is_drained_is_given_back_then() {
+async fn what_is_protected_at_the_stop_is_given_back_then_and_nothing_is_asked_while_it_drains() {
     let bench = Bench::new();
+    let held = bench.hold(2_000);
     let work = async {
-        let held = bench.hold(2_000);
         tokio::time::sleep(Duration::from_millis(5_500)).await;
-        bench.finish(held, 2_000);
-        assert_eq!(bench.ecs.asked(), [(4, true)]);
-        bench.done.cancel();
+        assert_eq!(bench.ecs.asked(), [(3, true)]);
+        bench.stop.cancel();
+        tokio::time::sleep(secs(120)).await;
     };
     tokio::join!(bench.run(), work);
     assert_eq!(bench.ecs.asked(), [(5, false)]);
+    bench.finish(held, 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_hangs_at_the_stop_costs_two_seconds_in_all() {
+    let bench = Bench::new();
+    let held = bench.hold(2_000);
+    let asked = Mutex::new(Vec::new());
+    let ask = |protect| {
+        asked.lock().unwrap().push(protect);
+        std::future::pending()
+    };
+    let run = run(bench.ledger.clone(), CONFIG, ask, bench.stop.clone());
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        bench.stop.cancel();
+    };
+    tokio::join!(run, stop);
+    assert_eq!(bench.begun.elapsed().as_millis(), 7_500);
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [true, false],
+        "what hung may have been taken, and is given back once"
+    );
+    bench.finish(held, 2_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +201,7 @@ async fn what_ecs_did_not_take_is_asked_again_now_and_then() {
         tokio::time::sleep(secs(600)).await;
         let asked = bench.ecs.asked();
         assert_eq!((asked.first(), asked.last()), (Some(&(66, false)), Some(&(216, false))));
-        bench.done.cancel();
+        bench.stop.cancel();
     };
     tokio::join!(bench.run(), work);
     assert!(bench.ecs.asked().is_empty());
@@ -237,10 +262,7 @@ async fn the_agent_is_asked_in_its_own_words_and_only_its_yes_is_one() {
         let told = agent.protect(true).await.unwrap_err().to_string();
         assert!(told.contains(reason), "{told}");
     }
-    let begun = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     assert!(matches!(agent.protect(true).await, Err(AgentError::Call(error)) if error.is_timeout()));
-    let took = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() - begun;
-    assert!(took >= secs(1) && took < secs(10), "{took:?}");
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ mod tests {
         assert!(minutes.iter().skip(1).sum::<u64>() > 4 * 60);
         assert_eq!(hidden_for(u32::MAX), HIDDEN_MAX);
     }
+
     #[tokio::test(start_paused = true)]
     async fn it_is_told_once_a_minute_and_each_pack_is_counted_in_a_line() {
         let later = LaterPacks::new(Counter::noop());

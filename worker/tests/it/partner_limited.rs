@@ -1,6 +1,9 @@
 //! Whether a worker waits for the partner or the partner for it: what the fleet's size goes by.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use penstock_shared::telemetry::{MetricsHandle, local_recorder};
 
@@ -24,9 +27,17 @@ fn share(metrics: &MetricsHandle) -> f64 {
 
 /// Puts a message of ten events each tenth of a second.
 async fn feed(bench: &Bench, seconds: u32) {
+    feed_accounts(bench, seconds, 20).await;
+}
+
+/// The same, of so many accounts in turn.
+async fn feed_accounts(bench: &Bench, seconds: u32, accounts: u32) {
     for n in 0..seconds * 10 {
         let names: Vec<String> = (0..10).map(|event| format!("{n}-{event}")).collect();
-        bench.put(&[events(i64::from(n % 20) + 1, &names.iter().map(String::as_str).collect::<Vec<_>>())]);
+        bench.put(&[events(
+            i64::from(n % accounts) + 1,
+            &names.iter().map(String::as_str).collect::<Vec<_>>(),
+        )]);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -45,8 +56,9 @@ async fn a_worker_that_keeps_up_is_not_limited_by_the_partner() {
     assert!(value(&metrics, "worker_items_unaccounted").abs() < f64::EPSILON);
 }
 
+/// They are each worker's own, so another worker would deliver more.
 #[tokio::test(start_paused = true)]
-async fn a_rate_limit_and_too_few_calls_at_once_limit_it() {
+async fn neither_our_own_rate_nor_too_few_calls_at_once_is_the_partners_limit() {
     let slow = |text: String| {
         text.replace("concurrency = 8", "concurrency = 1").replace("concurrency_per_account = 4", "")
     };
@@ -56,7 +68,7 @@ async fn a_rate_limit_and_too_few_calls_at_once_limit_it() {
         bench.script.rule(move |_| reply.clone());
         bench.start();
         feed(&bench, 60).await;
-        assert!(share(&metrics) > 0.7, "{}", share(&metrics));
+        assert!(share(&metrics) < 0.01, "{}", share(&metrics));
         bench.stop().await;
         bench.assert_adds_up();
     }
@@ -86,4 +98,21 @@ async fn one_account_that_waits_is_the_small_part_of_the_work_that_it_is() {
     let share = share(&metrics);
     assert!(share > 0.0 && share < 0.3, "{share}");
     bench.stop().await;
+}
+
+/// It can take what there is for it, with pauses of three seconds.
+#[tokio::test(start_paused = true)]
+async fn a_fifth_of_the_traffic_that_waits_again_and_again_does_not_hold_the_fleet() {
+    let (mut bench, metrics) = bench(|text| text);
+    let calls = AtomicU64::new(0);
+    bench.script.rule(move |got| {
+        let is_throttled = got.account == 1 && calls.fetch_add(1, Relaxed).is_multiple_of(40);
+        is_throttled.then_some(Reply::RetryAfter(429, "3"))
+    });
+    bench.start();
+    feed_accounts(&bench, 120, 5).await;
+    let share = share(&metrics);
+    assert!(share > 0.02 && share < 0.5, "{share}");
+    bench.stop().await;
+    bench.assert_adds_up();
 }

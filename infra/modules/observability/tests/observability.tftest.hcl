@@ -77,7 +77,7 @@ run "fargate" {
   assert {
     condition = alltrue([for key in [
       "main-age", "retry-age", "dead-letters", "dead-letters-share", "main-retention", "retry-retention", "dead-retention",
-      "unaccounted", "worker-silent", "worker-tasks", "worker-capped", "worker-memory", "partner-throttled", "partner-failing",
+      "unaccounted", "worker-silent", "worker-tasks", "worker-capped", "worker-memory", "partner-throttled", "partner-failing", "later-packs",
       "dynamodb-throttled", "spend", "errors-logged", "ingress-5xx", "ingress-4xx", "ingress-slow", "ingress-quiet",
       "ingress-tasks", "ingress-unhealthy", "ingress-cpu", "ingress-memory", "tokens", "quarantine-lost", "certificate",
     ] : output.alarm_names[key] == "penstock-us1-${key}"])
@@ -113,7 +113,7 @@ run "fargate" {
       [
         "Requests", "ServerErrors", "ClientErrors", "AnswerSeconds", "QuarantineLost", "Tokens", "FallbackFirst", "QueueBilledRequests",
         "ItemsReceived", "ItemsDelivered", "ItemsFiltered", "ItemsRequeued", "ItemsDeadLettered", "ItemsLapsed", "ItemsInFlight", "ItemsUnaccounted",
-        "MessagesSettled", "PartnerLimitedShare", "CallErrors", "Calls", "PartnerThrottled",
+        "MessagesSettled", "PartnerLimitedShare", "CallErrors", "Calls", "PartnerThrottled", "PacksLaterVersion",
       ],
     )) == 0
     error_message = "An alarm or a graph uses a metric that no process publishes."
@@ -136,6 +136,23 @@ run "fargate" {
       aws_cloudwatch_metric_alarm.this[key].datapoints_to_alarm == 1 && aws_cloudwatch_metric_alarm.this[key].evaluation_periods > 1
     ])
     error_message = "An alarm on a sum of filled metrics looks at the last period alone."
+  }
+
+  # One pack of a later version, or one item unaccounted for, is enough.
+  assert {
+    condition = alltrue([for key, seconds in { later-packs = 300, unaccounted = 60 } : (
+      aws_cloudwatch_metric_alarm.this[key].threshold == 0
+      && aws_cloudwatch_metric_alarm.this[key].comparison_operator == "GreaterThanThreshold"
+      && aws_cloudwatch_metric_alarm.this[key].datapoints_to_alarm == 1
+      && aws_cloudwatch_metric_alarm.this[key].evaluation_periods == 1
+      && alltrue(flatten([for query in aws_cloudwatch_metric_alarm.this[key].metric_query : [for metric in query.metric : metric.period == seconds]]))
+    )])
+    error_message = "A single later pack or item unaccounted for goes unnoticed."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["later-packs"].tags.Severity == "ticket"
+    error_message = "Later packs wait for hours: a ticket is enough."
   }
 
   # Everybody hears of everything on the topic; the pager hears of pages alone, and only topics hear that all is well.

@@ -152,13 +152,13 @@ run "bodies_outlive_their_messages" {
   expect_failures = [var.spill_retention_days]
 }
 
-# 15 + 75 s do not fit in 90 with a second to spare, nor do 89.
+# 15 + 71 s do not fit in 90 with the 5 s of the end, and 85 leave nothing for a call.
 run "drains_fit_in_the_stop_timeout" {
   command = plan
 
   variables {
-    ingress_drain_seconds = 75
-    worker_drain_seconds  = 89
+    ingress_drain_seconds = 71
+    worker_drain_seconds  = 85
   }
 
   expect_failures = [var.ingress_drain_seconds, var.worker_drain_seconds]
@@ -168,8 +168,8 @@ run "drains_may_fill_the_stop_timeout" {
   command = plan
 
   variables {
-    ingress_drain_seconds = 74
-    worker_drain_seconds  = 88
+    ingress_drain_seconds = 70
+    worker_drain_seconds  = 84
   }
 }
 

@@ -81,7 +81,7 @@ impl DynamoSubscriptionStore {
             // A page can end by its bytes.
             next = answer.last_evaluated_key.filter(|_| rows.len() < SUSPENDED_MAX);
             if next.is_none() {
-                return Ok(self.unreadable.leave_out(pod, rows));
+                return self.unreadable.leave_out(pod, rows);
             }
         }
     }

@@ -69,7 +69,7 @@ impl EmbeddedSubscriptionStore {
                 .collect::<Result<Vec<_>, _>>()
         };
         let rows = self.database.call(list).await?;
-        Ok(self.unreadable.leave_out(pod, rows.into_iter().map(|row| read(row, pod))))
+        self.unreadable.leave_out(pod, rows.into_iter().map(|row| read(row, pod)))
     }
 }
 

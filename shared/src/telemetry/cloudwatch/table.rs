@@ -113,7 +113,7 @@ pub(super) const TABLE: &[Published] = &[
         unit: "None",
         role: WORKER,
         source: Source::Gauge(table::WORKER_PARTNER_LIMITED_SHARE),
-        help: "0 to 1: the share of the work in lanes that waits for the partner, not for us",
+        help: "0 to 1: the share of the work that waits because the partner said so (429, Retry-After), not by our own limits",
     },
     count("Calls", WORKER, all(table::WORKER_CALLS), "calls to the partner"),
     count(
@@ -123,4 +123,10 @@ pub(super) const TABLE: &[Published] = &[
         "of these, all without a 2xx",
     ),
     count("PartnerThrottled", WORKER, all(table::WORKER_CALLS_THROTTLED), "of these, those answered 429"),
+    count(
+        "PacksLaterVersion",
+        WORKER,
+        all(table::WORKER_PACKS_LATER_VERSION),
+        "packs put back because only a newer worker can read them, each time one was received",
+    ),
 ];

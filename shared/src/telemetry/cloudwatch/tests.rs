@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     config::Sources,
     queue::meter::Operation,
-    telemetry::{IngressMetrics, Recorder, WorkerMetrics, local_recorder},
+    telemetry::{IngressMetrics, Recorder, WorkerMetrics, local_recorder, logged},
 };
 
 const BEGUN_MS: i64 = 1_800_000_000_000;
@@ -143,6 +143,7 @@ fn counters_are_told_by_what_they_grew_and_never_below_zero() {
     worker.calls.of(["4xx"]).increment(3);
     worker.calls.of(["timeout"]).increment(1);
     worker.calls_throttled.increment(2);
+    worker.packs_later_version.increment(6);
     worker.partner_limited_share.set(0.25);
     bench.publisher.meter.count(Operation::Send, 65 * 1024);
     let (now, empty) = (bench.snapshot(), Snapshot::default());
@@ -163,8 +164,8 @@ fn counters_are_told_by_what_they_grew_and_never_below_zero() {
         "ItemsLapsed",
     ];
     assert_eq!(worker.map(|name| line[name].as_u64().unwrap()), [20, 1, 2, 3, 4, 5]);
-    let calls = ["Calls", "CallErrors", "PartnerThrottled"];
-    assert_eq!(calls.map(|name| line[name].as_u64().unwrap()), [14, 4, 2]);
+    let calls = ["Calls", "CallErrors", "PartnerThrottled", "PacksLaterVersion"];
+    assert_eq!(calls.map(|name| line[name].as_u64().unwrap()), [14, 4, 2, 6]);
     assert_eq!(line["PartnerLimitedShare"], 0.25);
 
     let backwards = told(Role::Worker, &empty, &now);
@@ -235,6 +236,48 @@ async fn what_could_not_be_written_is_in_the_next_line() {
     let received: Vec<_> =
         bench.out.lines().iter().map(|line| line["ItemsReceived"].as_u64().unwrap()).collect();
     assert_eq!(received, [7, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pipe_that_stays_full_holds_up_the_end_for_a_second() {
+    let (done, begun) = (CancellationToken::new(), tokio::time::Instant::now());
+    let full = until_late(std::future::pending::<()>(), &done);
+    let process = async {
+        tokio::time::sleep(MINUTE).await;
+        done.cancel();
+    };
+    let (written, ()) = tokio::join!(full, process);
+    assert!(written.is_none(), "it is no longer waited for");
+    assert_eq!(begun.elapsed(), MINUTE + LAST_WRITE_MAX, "and it was as long as nothing ends");
+    assert_eq!(until_late(std::future::ready(1), &done).await, Some(1), "what is written counts");
+}
+
+#[tokio::test]
+async fn a_write_that_panics_is_told() {
+    struct Broken;
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            panic!("out of order")
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (_guard, lines) = logged();
+    let bench = bench(&[Role::Worker]);
+    bench.done.cancel();
+    bench.publisher.clone().run(Broken, bench.done.clone()).await;
+    let told = lines();
+    assert!(told.contains("WARN") && told.contains("none are written any more"), "{told}");
+}
+
+#[test]
+fn answers_below_and_above_the_time_ingress_gives_up_at_are_told_apart() {
+    let bench = bench(&[]);
+    bench.ingress.answer_duration.of(["events"]).record(0.079);
+    bench.ingress.answer_duration.of(["events"]).record(0.081);
+    let line = told(Role::Ingress, &bench.snapshot(), &Snapshot::default());
+    assert_eq!(line["AnswerSeconds"]["Values"], json!([0.08, 0.09]));
 }
 
 #[test]
