@@ -1,4 +1,4 @@
-# What the two processes may do: exactly the calls they make. README.md's table of rights is the same list in words.
+# What the two processes may do: exactly the calls they make. The table of rights in the root README.md is the same list in words.
 #
 # Nobody has rights on the quota table: no process reads or writes it yet.
 
