@@ -219,6 +219,7 @@ fn value(source: &Source, now: &Snapshot, before: &Snapshot) -> Option<Value> {
 }
 
 /// The values since `before`, each told as the upper bound of its bucket; what is above all bounds, as twice the last.
+#[expect(clippy::cast_precision_loss, reason = "answers of a minute are far below 2^52")]
 fn distribution(bounds: &[f64], now: &[u64], before: &[u64]) -> Option<Value> {
     let above_all = bounds.last()? * 2.0;
     let bounds = bounds.iter().copied().chain([above_all]);
@@ -227,7 +228,11 @@ fn distribution(bounds: &[f64], now: &[u64], before: &[u64]) -> Option<Value> {
         .map(|(bound, (now, before))| (bound, now.saturating_sub(*before)))
         .filter(|(_, count)| *count > 0)
         .unzip();
-    (!values.is_empty()).then(|| json!({ "Values": values, "Counts": counts }))
+    let (least, most) = (values.first()?, values.last()?);
+    let sum: f64 = values.iter().zip(&counts).map(|(value, count)| value * *count as f64).sum();
+    let count: u64 = counts.iter().sum();
+    // Whole, as OpenTelemetry's exporter for this format writes it: of a part alone nothing is promised.
+    Some(json!({ "Values": values, "Counts": counts, "Min": least, "Max": most, "Count": count, "Sum": sum }))
 }
 
 #[cfg(test)]

@@ -184,7 +184,11 @@ fn answer_times_are_told_as_the_upper_bounds_of_their_buckets() {
         record(kind, seconds);
     }
     let line = told(Role::Ingress, &bench.snapshot(), &before);
-    assert_eq!(line["AnswerSeconds"], json!({ "Values": [0.005, 0.01, 10.0], "Counts": [1, 2, 1] }));
+    let told = json!({
+        "Values": [0.005, 0.01, 10.0], "Counts": [1, 2, 1],
+        "Min": 0.005, "Max": 10.0, "Count": 4, "Sum": 0.005 + 2.0 * 0.01 + 10.0,
+    });
+    assert_eq!(line["AnswerSeconds"], told);
     let Kind::Histogram(bounds) = crate::telemetry::table::INGRESS_ANSWER_DURATION.kind else { panic!() };
     assert!(bounds.len() < 100);
 }
