@@ -13,7 +13,8 @@ mod sending;
 
 use std::sync::Arc;
 
-use penstock_shared::pack::{PackedBody, PackedRequest};
+use bytes::Bytes;
+use penstock_shared::pack::PackedRequest;
 use tokio::{
     sync::{
         mpsc::{self, error::TryRecvError},
@@ -45,10 +46,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn bytes(&self) -> usize {
-        match &self.request.body {
-            PackedBody::Inline(body) => body.len(),
-            PackedBody::Spilled { .. } => 0,
-        }
+        self.request.body.inline().map_or(0, Bytes::len)
     }
 
     /// What it adds to a pack of several.

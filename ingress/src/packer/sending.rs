@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use penstock_shared::{
-    pack::{CompressionLevel, Pack, PackedBody, PackedRequest, encode, fit},
+    pack::{CompressionLevel, Pack, PackedRequest, encode, fit},
     queue::Outgoing,
     spill::Spill,
     telemetry::IngressMetrics,
@@ -178,10 +178,7 @@ impl Sender {
 }
 
 fn inline_len(request: &PackedRequest) -> Option<usize> {
-    match &request.body {
-        PackedBody::Inline(body) => Some(body.len()),
-        PackedBody::Spilled { .. } => None,
-    }
+    request.body.inline().map(Bytes::len)
 }
 
 fn tell(waiting: Vec<Waiting>, fate: Fate) {

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use penstock_shared::{
     firehose::RequestKind,
     ids::{AccountId, Pod},
-    pack::{CompressionLevel, Pack, Pending},
+    pack::{CompressionLevel, Pack, PackedBody, Pending},
     queue::{Depth, Message, Outgoing, Queue, QueueError, QueueLimits, Receipt},
     spill::{Spill, SpillError, SpillKey},
     telemetry::{Gauge, IngressMetrics},

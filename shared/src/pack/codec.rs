@@ -91,7 +91,7 @@ impl Pack {
     pub fn encode(&self, level: CompressionLevel) -> Bytes {
         let header = Header { requests: self.requests.iter().map(entry).collect() };
         let header = serde_json::to_vec(&header).expect("plain structs always serialise");
-        compress::framed(&header, self.requests.iter().filter_map(inline), level)
+        compress::framed(&header, self.requests.iter().filter_map(|request| request.body.inline()), level)
     }
 
     /// About how many bytes the pack takes once it is unpacked, without unpacking it: what its frame says, at least
@@ -162,13 +162,6 @@ fn entry(request: &PackedRequest) -> Entry {
         spilled,
         items,
         set_aside,
-    }
-}
-
-fn inline(request: &PackedRequest) -> Option<&Bytes> {
-    match &request.body {
-        PackedBody::Inline(body) => Some(body),
-        PackedBody::Spilled { .. } => None,
     }
 }
 

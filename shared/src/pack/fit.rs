@@ -60,7 +60,8 @@ pub async fn fit(
 /// # Cancel safety
 /// When dropped, nothing has happened.
 pub async fn encode(pack: &Pack, level: CompressionLevel) -> Bytes {
-    if pack.inline_bytes() <= APART_ABOVE {
+    let bodies = pack.requests.iter().filter_map(|request| request.body.inline());
+    if bodies.map(Bytes::len).sum::<usize>() <= APART_ABOVE {
         return pack.encode(level);
     }
     let copy = pack.clone();
@@ -75,10 +76,7 @@ pub async fn encode(pack: &Pack, level: CompressionLevel) -> Bytes {
 }
 
 fn inline_len(request: &mut PackedRequest) -> Option<(usize, &mut PackedRequest)> {
-    match &request.body {
-        PackedBody::Inline(body) => Some((body.len(), request)),
-        PackedBody::Spilled { .. } => None,
-    }
+    Some((request.body.inline()?.len(), request))
 }
 
 async fn spill_body(request: &mut PackedRequest, spill: &dyn Spill) -> Result<(), SpillError> {

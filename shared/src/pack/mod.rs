@@ -25,17 +25,6 @@ pub struct Pack {
     pub requests: Vec<PackedRequest>,
 }
 
-impl Pack {
-    /// How many bytes of bodies it holds itself.
-    fn inline_bytes(&self) -> usize {
-        let inline = |request: &PackedRequest| match &request.body {
-            PackedBody::Inline(body) => body.len(),
-            PackedBody::Spilled { .. } => 0,
-        };
-        self.requests.iter().map(inline).sum()
-    }
-}
-
 /// One request of a pack, and what of it is still to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedRequest {
@@ -69,6 +58,16 @@ pub enum PackedBody {
         /// How long the body is.
         bytes: u64,
     },
+}
+
+impl PackedBody {
+    /// The bytes, if they are here.
+    pub fn inline(&self) -> Option<&Bytes> {
+        match self {
+            Self::Inline(body) => Some(body),
+            Self::Spilled { .. } => None,
+        }
+    }
 }
 
 /// Which items of a request are still to be done.
