@@ -3,7 +3,12 @@
 use std::{io, net::SocketAddr};
 
 use penstock_ingress::{IngressConfig, Listeners as Ingress};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that may wait to be accepted; the system may allow fewer. When no more may wait, a caller's knock is
+/// dropped, and it knocks again after a second: too late for mParticle. Tokio's own 128 overflow whenever all its
+/// connections come at once, as after a deployment.
+const BACKLOG: u32 = 4_096;
 
 /// Bound, and not served yet.
 #[derive(Debug)]
@@ -28,21 +33,21 @@ impl Listeners {
     ///
     /// # Errors
     /// With the first address that cannot be bound, and what sets it.
-    pub(crate) async fn bind(
+    pub(crate) fn bind(
         ingress: Option<&IngressConfig>,
         admin: SocketAddr,
     ) -> Result<Self, CannotListen> {
         let ingress = match ingress {
-            Some(config) => Some(Self::bind_ingress(config).await?),
+            Some(config) => Some(Self::bind_ingress(config)?),
             None => None,
         };
-        Ok(Self { ingress, admin: bind(admin, "--admin").await? })
+        Ok(Self { ingress, admin: bind(admin, "--admin")? })
     }
 
-    async fn bind_ingress(config: &IngressConfig) -> Result<Ingress, CannotListen> {
-        let calls = bind(config.listen, "--listen").await?;
+    fn bind_ingress(config: &IngressConfig) -> Result<Ingress, CannotListen> {
+        let calls = bind(config.listen, "--listen")?;
         let tls = match config.tls.as_ref().and_then(|tls| tls.listen) {
-            Some(address) => Some(bind(address, "ingress.tls_listen").await?),
+            Some(address) => Some(bind(address, "ingress.tls_listen")?),
             None => None,
         };
         Ok(Ingress { calls, tls })
@@ -70,6 +75,38 @@ impl Listeners {
     }
 }
 
-async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, CannotListen> {
-    TcpListener::bind(address).await.map_err(|source| CannotListen { address, setting, source })
+fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, CannotListen> {
+    listener(address).map_err(|source| CannotListen { address, setting, source })
+}
+
+/// Binds a port where crowds connect at once.
+///
+/// # Errors
+/// When the address is taken, or none of this machine's.
+pub(crate) fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As Tokio's own: the port of a process that has just ended is not taken.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpStream, time::Duration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_that_connects_at_once_need_not_knock_twice() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = listener(address.parse().unwrap()) else { continue };
+            let address = listener.local_addr().unwrap();
+            // Nobody accepts meanwhile. A second knock comes after a second at the earliest.
+            let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
+            let crowd: Vec<TcpStream> = (0..400).map(|_| connect()).collect();
+            assert_eq!(crowd.len(), 400);
+        }
+    }
 }

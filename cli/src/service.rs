@@ -230,7 +230,7 @@ async fn start(args: &ServiceArgs, role: Role) -> Result<Result<Service, Refused
         }
     };
     let front = role.has_ingress().then_some(&configured.ingress);
-    let listeners = match Listeners::bind(front, configured.admin).await {
+    let listeners = match Listeners::bind(front, configured.admin) {
         Ok(listeners) => listeners,
         Err(error) => {
             eprintln!("error: {:#}", anyhow::Error::from(error));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::{machine::Machine, overload, plan::Run, report::Report, subject::Place, table};
+use super::{machine::Machine, overload, plan::Run, report::Report, subject::{Place, Subject}, table};
 use crate::exit::ExitStatus;
 
 /// Measure the ingress: processor time against a bare server, latency, cost on SQS, overload.
@@ -27,6 +27,10 @@ pub(crate) struct IngressArgs {
     /// Measure this part alone; may be given several times.
     #[arg(long, value_name = "PART")]
     only: Vec<Part>,
+
+    /// Compare this server alone with the bare one; may be given several times.
+    #[arg(long, value_name = "SERVER")]
+    pub(super) server: Vec<Subject>,
 
     /// Connections of the load, each with one request under way at a time.
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=10_000))]

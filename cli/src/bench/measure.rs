@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use tokio::time::{Instant, sleep};
 
 use super::{
+    machine,
     serve::sqs::Counts,
     subject::Running,
     usage::{self, Memory},
@@ -41,6 +43,8 @@ pub(super) struct Measured {
     pub(super) load: LoadReport,
     /// Of the server alone.
     pub(super) cpu: Duration,
+    /// The share of the processors' time that the host gave to other guests.
+    pub(super) stolen_share: f64,
     pub(super) before: Memory,
     pub(super) after: Memory,
     /// The server's resident bytes, looked at every 200 ms.
@@ -49,37 +53,51 @@ pub(super) struct Measured {
     pub(super) sqs: Option<Counts>,
 }
 
-/// Puts a load on a server.
+/// Puts a load on a server. What it is asked before `settled` has passed is in no figure: connections are made then, and
+/// the pace is to last as much longer.
 ///
 /// # Errors
 /// When the server is gone, or a thread cannot be started.
 ///
 /// # Cancel safety
 /// When dropped, the load ends early, by itself.
+#[expect(clippy::cast_precision_loss, reason = "processors are few")]
 pub(super) async fn measure(
     running: &Running,
     bodies: &Arc<Bodies>,
     pace: Pace,
+    settled: Duration,
     connections: usize,
 ) -> Result<Measured, anyhow::Error> {
-    let (sqs_before, before) = (running.counts().await?, used(running)?);
-    let line = Arc::new(Line::new(pace, LATE_MAX));
+    let line = Arc::new(Line::new(pace, LATE_MAX).settling(settled));
     let _close = CloseOnDrop(line.clone());
     let plan = Plan { target: running.target(), connections, timeout: TIMEOUT };
     let loading = load::run_apart(plan, line, bodies.clone());
     tokio::pin!(loading);
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    let mut resident_bytes = Vec::new();
+    let mut ended = None;
+    tokio::select! {
+        load = &mut loading => ended = Some(load),
+        () = sleep(settled) => {}
+    }
+    let (began, stolen_before) = (Instant::now(), usage::stolen());
+    let (sqs_before, before) = (running.counts().await?, used(running)?);
+    let (mut looks, mut resident_bytes) = (tokio::time::interval(LOOK_EVERY), Vec::new());
     let load = loop {
+        if let Some(ended) = ended {
+            break ended.context("the load could not be run")?;
+        }
         tokio::select! {
-            load = &mut loading => break load.context("the load could not be run")?,
+            load = &mut loading => ended = Some(load),
             _ = looks.tick() => resident_bytes.push(used(running)?.memory.resident_bytes),
         }
     };
+    let stolen = usage::stolen().saturating_sub(stolen_before);
+    let stolen_share = stolen.as_secs_f64() / began.elapsed().as_secs_f64() / machine::cores() as f64;
     let (sqs_after, after) = (running.counts().await?, used(running)?);
     Ok(Measured {
         load,
         cpu: after.cpu.saturating_sub(before.cpu),
+        stolen_share,
         before: before.memory,
         after: after.memory,
         resident_bytes,

@@ -1,5 +1,7 @@
 //! Three times the load that a server can hold: does its memory stay, are its refusals quick, does it come back?
 
+use std::time::Duration;
+
 use super::{
     measure::{Measured, measure},
     plan::{self, COMFORT, Run},
@@ -26,10 +28,13 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     let (normal, offered) = (holds * COMFORT, holds * OVERLOAD);
     eprintln!("{}: {offered:.0}/s where it holds {holds:.0}/s", subject.title());
     let connections = plan::connections(run.options.connections * OVERLOAD_CONNECTIONS);
-    let load = |per_second| Pace::Open(constant(per_second, run.length(1.0)));
-    let before = measure(&running, &run.large, load(normal), run.options.connections).await?;
-    let during = measure(&running, &run.large, load(offered), connections).await?;
-    let after = measure(&running, &run.large, load(normal), run.options.connections).await?;
+    let (settling, few) = (run.settling(), run.options.connections);
+    let load = |per_second, settling| Pace::Open(constant(per_second, run.length(1.0) + settling));
+    let before = measure(&running, &run.large, load(normal, settling), settling, few).await?;
+    let during = measure(&running, &run.large, load(offered, settling), settling, connections).await?;
+    // From the first request on: how soon it comes back is the question.
+    let none = Duration::ZERO;
+    let after = measure(&running, &run.large, load(normal, none), none, few).await?;
     let (least, most) = extent(&during);
     Ok(Overload {
         subject,
@@ -46,10 +51,10 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     })
 }
 
-/// Least and most memory, once the load is up.
+/// Least and most memory.
 fn extent(measured: &Measured) -> (u64, u64) {
-    let settled = measured.resident_bytes.iter().skip(measured.resident_bytes.len() / 8);
-    (settled.clone().min().copied().unwrap_or(0), settled.max().copied().unwrap_or(0))
+    let seen = measured.resident_bytes.iter();
+    (seen.clone().min().copied().unwrap_or(0), seen.max().copied().unwrap_or(0))
 }
 
 /// Seconds at the beginning before one in which as much was taken as at full speed.

@@ -6,7 +6,7 @@ use super::{
     bodies,
     ingress::IngressArgs,
     machine,
-    measure::{Bodies, measure},
+    measure::{Bodies, Measured, measure},
     report::{Label, Options, Row},
     subject::{Mode, Place, Running, Subject},
 };
@@ -22,6 +22,8 @@ const PEAK: f64 = 10_000.0;
 /// What a server is asked to hold for long, as a share of what it can, and at busy times.
 pub(super) const COMFORT: f64 = 0.6;
 const BUSY: f64 = 0.8;
+/// How long a load settles before it is measured, as a share of a measurement.
+const SETTLING: f64 = 0.125;
 /// A load is held when so many of 1,000 requests are not taken at most, and 99 of 100 within what mParticle allows.
 const NOT_TAKEN_PER_MILLE: u64 = 1;
 const ANSWER_MS: f64 = 100.0;
@@ -40,6 +42,7 @@ pub(super) struct Run {
     pub(super) options: Options,
     pub(super) large: Arc<Bodies>,
     small: Arc<Bodies>,
+    compared: Vec<Subject>,
 }
 
 impl Run {
@@ -58,7 +61,11 @@ impl Run {
             quick: args.quick,
         };
         let make = |bytes| Arc::new(Bodies(bodies::make(count, bytes, args.seed)));
-        Self { place, options, large: make(LARGE_BYTES), small: make(SMALL_BYTES) }
+        let wanted = |subject: &Subject| {
+            *subject == Subject::Bare || args.server.is_empty() || args.server.contains(subject)
+        };
+        let compared = Subject::ALL.into_iter().filter(wanted).collect();
+        Self { place, options, large: make(LARGE_BYTES), small: make(SMALL_BYTES), compared }
     }
 
     fn rate(&self, per_second: f64) -> f64 {
@@ -69,14 +76,33 @@ impl Run {
         Duration::from_secs_f64(self.options.seconds * share)
     }
 
+    /// Before a measurement, under its own load: connections are made, packs find their size.
+    pub(super) fn settling(&self) -> Duration {
+        self.length(SETTLING)
+    }
+
+    /// So much longer than that share of a measurement as it takes to settle.
+    fn lasting(&self, share: f64) -> Duration {
+        self.length(share) + self.settling()
+    }
+
     fn arrivals(&self, per_second: f64, share: f64) -> Pace {
-        Pace::Open(poisson(per_second, self.length(share), self.options.seed))
+        Pace::Open(poisson(per_second, self.lasting(share), self.options.seed))
+    }
+
+    async fn measure(
+        &self,
+        running: &Running,
+        bodies: &Arc<Bodies>,
+        pace: Pace,
+    ) -> Result<Measured, anyhow::Error> {
+        measure(running, bodies, pace, self.settling(), self.options.connections).await
     }
 
     pub(super) async fn start(&self, subject: Subject, mode: Option<Mode>) -> Result<Running, anyhow::Error> {
         let running = self.place.start(subject, mode).await?;
         let pace = self.arrivals(self.options.rate_per_second, 0.25);
-        measure(&running, &self.large, pace, self.options.connections).await?;
+        self.measure(&running, &self.large, pace).await?;
         Ok(running)
     }
 
@@ -92,7 +118,7 @@ impl Run {
         let mode = mode.map_or_else(String::new, |mode| format!(", {} mode", mode.title()));
         eprintln!("{}{mode}: {rate_per_second:.0}/s of {body_bytes} bytes", subject.title());
         let pace = self.arrivals(rate_per_second, 1.0);
-        let measured = measure(running, bodies, pace, self.options.connections).await?;
+        let measured = self.measure(running, bodies, pace).await?;
         Ok(Row::new(label, measured, bare_us))
     }
 
@@ -100,13 +126,13 @@ impl Run {
     /// less as an open one of the same machine can be held at. Where nothing is held, the least that was tried, and that
     /// is told.
     pub(super) async fn holds(&self, running: &Running) -> Result<f64, anyhow::Error> {
-        let pace = Pace::Closed(self.length(0.5));
-        let measured = measure(running, &self.large, pace, self.options.connections).await?;
+        let pace = Pace::Closed(self.lasting(0.5));
+        let measured = self.measure(running, &self.large, pace).await?;
         let mut rate = measured.load.taken_per_second.max(1.0);
         for tries_left in (0..TRIES).rev() {
             eprintln!("does it hold {rate:.0}/s?");
             let pace = self.arrivals(rate, 0.5);
-            let measured = measure(running, &self.large, pace, self.options.connections).await?;
+            let measured = self.measure(running, &self.large, pace).await?;
             if is_held(&measured.load) {
                 break;
             }
@@ -122,14 +148,14 @@ impl Run {
     /// Each server at one rate, and each as fast as it goes.
     pub(super) async fn comparison(&self) -> Result<(Vec<Row>, Vec<Row>), anyhow::Error> {
         let (mut at_rate, mut at_full) = (Vec::<Row>::new(), Vec::<Row>::new());
-        for subject in Subject::ALL {
+        for &subject in &self.compared {
             let running = self.start(subject, None).await?;
             let bare_us = |rows: &[Row]| rows.first().map(|bare| bare.cpu_us_per_request);
             let label = self.label(subject, None, self.options.rate_per_second, &self.large);
             at_rate.push(self.row(&running, label, &self.large, bare_us(&at_rate)).await?);
             eprintln!("{}: as fast as it goes", subject.title());
-            let pace = Pace::Closed(self.length(1.0));
-            let measured = measure(&running, &self.large, pace, self.options.connections).await?;
+            let pace = Pace::Closed(self.lasting(1.0));
+            let measured = self.measure(&running, &self.large, pace).await?;
             let label = Label { rate_per_second: measured.load.taken_per_second, ..label };
             at_full.push(Row::new(label, measured, bare_us(&at_full)));
         }

@@ -65,6 +65,8 @@ pub(super) struct Row {
     pub(super) cpu_us_per_request: f64,
     /// Against the bare server of the same run.
     pub(super) cpu_ratio: Option<f64>,
+    /// The share of the processors' time that the host gave to other guests meanwhile.
+    pub(super) stolen_share: f64,
     pub(super) resident_before_bytes: u64,
     pub(super) resident_after_bytes: u64,
     pub(super) resident_peak_bytes: u64,
@@ -93,7 +95,7 @@ pub(super) struct Overload {
     pub(super) holds_per_second: f64,
     /// Asked of the load; what it made is in `during`.
     pub(super) offered_per_second: f64,
-    /// Least and most during the overload, its first second aside.
+    /// Least and most during the overload.
     pub(super) resident_least_bytes: u64,
     pub(super) resident_most_bytes: u64,
     /// Rate before and after.
@@ -118,6 +120,7 @@ impl Row {
             body_bytes: label.body_bytes,
             cpu_us_per_request,
             cpu_ratio: bare_us.map(|bare| cpu_us_per_request / bare),
+            stolen_share: measured.stolen_share,
             resident_before_bytes: measured.before.resident_bytes,
             resident_after_bytes: measured.after.resident_bytes,
             resident_peak_bytes: measured.after.peak_bytes,

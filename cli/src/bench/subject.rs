@@ -21,7 +21,7 @@ const SQS_MS: u64 = 15;
 const STATS_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A server that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Subject {
     /// An HTTP server that does nothing.
@@ -32,6 +32,7 @@ pub(super) enum Subject {
     Sqs,
     /// Ingress on an SQS that answers after 15 ms.
     #[serde(rename = "sqs_15ms")]
+    #[value(name = "sqs-15ms")]
     Sqs15,
     /// One message for each request, to an SQS that answers at once.
     Naive,

@@ -56,7 +56,7 @@ pub(super) fn of(report: &Report) -> String {
     text
 }
 
-const COMPARISON: [&str; 12] = [
+const COMPARISON: [&str; 13] = [
     "server",
     "taken/s",
     "CPU µs",
@@ -69,6 +69,7 @@ const COMPARISON: [&str; 12] = [
     "MiB",
     "peak MiB",
     "$/million",
+    "stolen %",
 ];
 
 fn comparison(row: &Row) -> Vec<String> {
@@ -87,11 +88,23 @@ fn comparison(row: &Row) -> Vec<String> {
         format!("{:.0}", mib(row.resident_after_bytes)),
         format!("{:.0}", mib(row.resident_peak_bytes)),
         row.sqs.map_or_else(|| "-".to_owned(), |bill| dollars(bill.usd_per_million)),
+        percent(row.stolen_share),
     ]
 }
 
-const LATENCY: [&str; 10] =
-    ["server", "mode", "rate/s", "taken/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "not taken"];
+const LATENCY: [&str; 11] = [
+    "server",
+    "mode",
+    "rate/s",
+    "taken/s",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
+    "not taken",
+    "stolen %",
+];
 
 fn latency(row: &Row) -> Vec<String> {
     let load = &row.load;
@@ -106,6 +119,7 @@ fn latency(row: &Row) -> Vec<String> {
         ms(load.latency_ms.p999),
         ms(load.latency_ms.max),
         (load.refused + load.failed.total() + load.dropped).to_string(),
+        percent(row.stolen_share),
     ]
 }
 
@@ -178,6 +192,10 @@ fn dollars(usd: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^52")]
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / MIB
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
 }
 
 /// A title, and columns as wide as what is in them: the first to the left, the others to the right.

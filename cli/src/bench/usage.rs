@@ -37,6 +37,18 @@ pub(super) fn of(process: u32) -> io::Result<Usage> {
     Ok(Usage { cpu: cpu(&stat).ok_or_else(unreadable)?, memory: memory(&status).ok_or_else(unreadable)? })
 }
 
+/// Processor time that the host of this machine has given to other guests, all processors together; none where that is
+/// not told.
+pub(super) fn stolen() -> Duration {
+    stolen_in(&std::fs::read_to_string("/proc/stat").unwrap_or_default()).unwrap_or_default()
+}
+
+/// The eighth number of the first line, which is of all processors.
+fn stolen_in(stat: &str) -> Option<Duration> {
+    let ticks: u64 = stat.strip_prefix("cpu ")?.split_ascii_whitespace().nth(7)?.parse().ok()?;
+    Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+}
+
 /// utime and stime: the 14th and 15th fields, counted after the name, which may hold anything but ends with `)`.
 fn cpu(stat: &str) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -62,6 +74,13 @@ mod tests {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 7 5 0 0 20 0 3 0 100 0 0";
         assert_eq!(cpu(stat), Some(Duration::from_millis(120)));
         assert_eq!(cpu("42 (short"), None);
+    }
+
+    #[test]
+    fn what_other_guests_were_given_is_read_of_all_processors() {
+        let stat = "cpu  10 20 30 40 50 60 70 250 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
+        assert_eq!(stolen_in(stat), Some(Duration::from_millis(2_500)));
+        assert_eq!(stolen_in("cpu 1 2 3\n"), None);
     }
 
     #[test]

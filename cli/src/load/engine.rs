@@ -78,7 +78,7 @@ impl<'a> Engine<'a> {
             pending: None,
             swept: Duration::ZERO,
             scratch: Vec::new(),
-            tally: Tally::default(),
+            tally: Tally::new(line.counts_from()),
         })
     }
 

@@ -32,6 +32,7 @@ pub(crate) struct Turn {
 pub(crate) struct Line {
     begun: Instant,
     late_max: Duration,
+    settling: Duration,
     state: Mutex<State>,
 }
 
@@ -99,7 +100,19 @@ impl Line {
         };
         let state =
             State { source, numbered: 0, later: BinaryHeap::new(), out: 0, dropped: 0, closed: false };
-        Self { begun: Instant::now(), late_max, state: Mutex::new(state) }
+        Self { begun: Instant::now(), late_max, settling: Duration::ZERO, state: Mutex::new(state) }
+    }
+
+    /// Turns that are meant to start before this are sent and counted nowhere: connections are made meanwhile, and
+    /// servers warm up.
+    pub(crate) fn settling(mut self, settling: Duration) -> Self {
+        self.settling = settling;
+        self
+    }
+
+    /// Until when turns are not counted.
+    pub(super) fn counts_from(&self) -> Duration {
+        self.settling
     }
 
     /// Time since the beginning.
@@ -148,7 +161,7 @@ impl Line {
             }
             let Some(turn) = state.pop(now) else { return Next::Unknown };
             if now.saturating_sub(turn.at) > self.late_max {
-                state.dropped += 1;
+                state.dropped += u64::from(turn.at >= self.settling);
                 continue;
             }
             state.out += 1;

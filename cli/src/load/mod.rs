@@ -130,7 +130,7 @@ pub(crate) fn run(plan: &Plan, line: &Line, traffic: &dyn Traffic) -> io::Result
         };
         threads.into_iter().map(join).collect()
     });
-    let mut whole = Tally::default();
+    let mut whole = Tally::new(line.counts_from());
     ended?.iter().for_each(|tally| whole.add(tally));
     Ok(whole.report(line.dropped()))
 }

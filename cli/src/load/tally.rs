@@ -23,6 +23,7 @@ pub(super) struct Tally {
     failures: Failures,
     seconds: Vec<Second>,
     last: Duration,
+    from: Duration,
 }
 
 /// Requests without an answer.
@@ -104,8 +105,9 @@ pub(crate) struct LoadReport {
     pub(crate) timeline: Vec<Second>,
 }
 
-impl Default for Tally {
-    fn default() -> Self {
+impl Tally {
+    /// One that counts turns which are meant to start `from` then on, and whose times begin there.
+    pub(super) fn new(from: Duration) -> Self {
         let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in order");
         Self {
             taken: histogram(),
@@ -116,11 +118,10 @@ impl Default for Tally {
             failures: Failures::default(),
             seconds: Vec::new(),
             last: Duration::ZERO,
+            from,
         }
     }
-}
 
-impl Tally {
     /// Counts a turn that was meant to start at `at`, was begun at `started`, and ended at `ended`.
     pub(super) fn note(
         &mut self,
@@ -129,6 +130,8 @@ impl Tally {
         ended: Duration,
         outcome: Result<u16, Failure>,
     ) {
+        let Some(at) = at.checked_sub(self.from) else { return };
+        let [started, ended] = [started, ended].map(|time| time.saturating_sub(self.from));
         self.last = self.last.max(ended);
         let place = usize::try_from(ended.as_secs()).unwrap_or(SECONDS_MAX).min(SECONDS_MAX - 1);
         if self.seconds.len() <= place {

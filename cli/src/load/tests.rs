@@ -281,7 +281,7 @@ fn a_server_that_does_not_answer_is_given_up() {
 
 #[test]
 fn waiting_for_a_connection_counts_as_latency() {
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(Duration::ZERO);
     let ms = Duration::from_millis;
     tally.note(ms(10), ms(110), ms(120), Ok(200));
     let report = tally.report(0);

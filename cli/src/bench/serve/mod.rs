@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use tokio::net::TcpListener;
 
-use crate::exit::ExitStatus;
+use crate::{exit::ExitStatus, listen::listener};
 
 /// What an accepted message is answered, of the length of a real answer.
 const ANSWER: &str = r#"{"type":"event_processing_response","id":"00000000-0000-4000-8000-000000000000","timestamp_ms":1764201600000}"#;
@@ -46,7 +45,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<ExitStatus, anyhow::Error> {
 }
 
 async fn serve(name: &str, router: Router) -> Result<ExitStatus, anyhow::Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
+    let listener = listener(([127, 0, 0, 1], 0).into()).context("cannot listen")?;
     println!("{name} listening on http://{}", listener.local_addr()?);
     // As ingress has it: an answer never waits for the acknowledgement of the one before.
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
