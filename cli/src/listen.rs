@@ -33,10 +33,7 @@ impl Listeners {
     ///
     /// # Errors
     /// With the first address that cannot be bound, and what sets it.
-    pub(crate) fn bind(
-        ingress: Option<&IngressConfig>,
-        admin: SocketAddr,
-    ) -> Result<Self, CannotListen> {
+    pub(crate) fn bind(ingress: Option<&IngressConfig>, admin: SocketAddr) -> Result<Self, CannotListen> {
         let ingress = match ingress {
             Some(config) => Some(Self::bind_ingress(config)?),
             None => None,

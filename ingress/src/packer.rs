@@ -5,6 +5,7 @@
 //! accepted here is sent even if its caller goes away (protocol.md trap 14), unless its time was over, and it was
 //! answered 503, before the sending began.
 
+mod bell;
 mod line;
 mod outlet;
 mod pace;
@@ -14,7 +15,7 @@ mod sending;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use penstock_shared::pack::PackedRequest;
+use penstock_shared::{pack::PackedRequest, queue::meter::BILLED_BYTES};
 use tokio::{
     sync::{
         mpsc::{self, error::TryRecvError},
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 use crate::{answer::Shed, body::BytesPermit, config::PackingConfig};
+use bell::Bell;
 use line::Line;
 use pace::Pace;
 pub(crate) use {outlet::Outlet, sending::Sender};
@@ -33,6 +35,9 @@ pub(crate) use {outlet::Outlet, sending::Sender};
 const LARGE_SENDS_MAX: usize = 4;
 /// Longer bodies are sent by themselves, unless the queue takes still less.
 const ALONE_ABOVE: usize = 512 * 1024;
+/// Of what the queue bills as one request, in hundredths, what is filled with packs: attributes take a little, and how
+/// well bodies compress is an estimate.
+const BILLED_FILLED: usize = 95;
 
 /// One request on its way to the queue.
 #[derive(Debug)]
@@ -68,6 +73,7 @@ enum Fate {
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     entries: mpsc::Sender<Entry>,
+    bell: Arc<Bell>,
     pack_bytes_max: usize,
 }
 
@@ -88,7 +94,10 @@ impl Handle {
         by: Instant,
     ) -> Result<(), Shed> {
         let (reply, fate) = oneshot::channel();
-        self.entries.try_send(Entry { request, permit, by, reply }).map_err(|_| Shed::PackerFull)?;
+        let entry = Entry { request, permit, by, reply };
+        let bytes = entry.bytes_in_company();
+        self.entries.try_send(entry).map_err(|_| Shed::PackerFull)?;
+        self.bell.add(bytes as u64);
         match timeout_at(by, fate).await {
             Ok(Ok(Fate::Stored)) => Ok(()),
             Ok(Ok(Fate::Failed) | Err(_)) => Err(Shed::QueueFailed),
@@ -101,10 +110,13 @@ impl Handle {
 pub(crate) fn new(config: PackingConfig, sender: Sender) -> (Handle, Packer) {
     let alone_above = ALONE_ABOVE.min(sender.pack_bytes_max());
     let (handle, entries) = mpsc::channel(config.waiting_max);
-    let handle = Handle { entries: handle, pack_bytes_max: alone_above };
+    let bell = Arc::new(Bell::default());
+    let handle = Handle { entries: handle, bell: bell.clone(), pack_bytes_max: alone_above };
     let packer = Packer {
         entries,
         open: true,
+        bell,
+        taken: 0,
         line: Line::new(config.requests_max, alone_above),
         pace: Pace::new(config.linger_max),
         sender: Arc::new(sender),
@@ -118,6 +130,9 @@ pub(crate) fn new(config: PackingConfig, sender: Sender) -> (Handle, Packer) {
 pub(crate) struct Packer {
     entries: mpsc::Receiver<Entry>,
     open: bool,
+    bell: Arc<Bell>,
+    /// Bytes of bodies taken out of the channel so far, as the bell counts them.
+    taken: u64,
     line: Line<Entry>,
     pace: Pace,
     sender: Arc<Sender>,
@@ -141,15 +156,18 @@ impl Packer {
                 sends.spawn(self.sender.clone().send(packs));
             }
             let wake = self.due_at().filter(|_| sends.len() < self.config.sends_max);
+            let waits = !self.line.is_empty();
+            if waits {
+                self.bell.set(self.taken + self.line.until_full() as u64);
+            }
             tokio::select! {
                 biased;
                 Some(sent) = sends.join_next() => report(sent),
                 Some(sent) = large_sends.join_next() => report(sent),
-                // Until then requests gather in the channel.
+                // Until one of the two requests gather in the channel.
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
-                first = self.entries.recv(), if self.open && wake.is_none() && self.line.has_room() => {
-                    self.take_first(first);
-                }
+                () = self.bell.rung(), if waits && self.line.has_room() => {}
+                first = self.entries.recv(), if self.open && !waits => self.take_first(first),
                 else => return,
             }
         }
@@ -162,8 +180,7 @@ impl Packer {
         while self.open && self.line.has_room() {
             match self.entries.try_recv() {
                 Ok(entry) => {
-                    bytes += entry.bytes_in_company();
-                    self.line.push(entry.bytes(), entry, now);
+                    bytes += self.push(entry, now);
                     taken += 1;
                 }
                 Err(TryRecvError::Empty) => break,
@@ -172,16 +189,31 @@ impl Packer {
         }
         if taken > 0 {
             self.pace.note(taken, bytes, now);
-            self.line.fill_to(self.sender.unpacked(self.config.bytes_max));
+            self.line.fill_to(self.full_at());
         }
+    }
+
+    /// How many bytes of bodies make a pack full enough to be sent before its time.
+    fn full_at(&self) -> usize {
+        let unpacked = |bytes| self.sender.unpacked(bytes);
+        let billed = unpacked(BILLED_BYTES / 100 * BILLED_FILLED);
+        self.pace.fill(unpacked(self.config.bytes_enough), billed).min(unpacked(self.config.bytes_max))
+    }
+
+    /// Returns its length, as the bell counts it.
+    fn push(&mut self, entry: Entry, now: Instant) -> usize {
+        let bytes = entry.bytes_in_company();
+        self.taken += bytes as u64;
+        self.line.push(entry.bytes(), entry, now);
+        bytes
     }
 
     /// Takes the first of many, after a silence.
     fn take_first(&mut self, entry: Option<Entry>) {
         match entry {
             Some(entry) => {
-                let (now, bytes) = (Instant::now(), entry.bytes_in_company());
-                self.line.push(entry.bytes(), entry, now);
+                let now = Instant::now();
+                let bytes = self.push(entry, now);
                 self.pace.note(1, bytes, now);
             }
             None => self.open = false,
@@ -190,8 +222,7 @@ impl Packer {
 
     /// When the open pack is to be sent, full or not.
     fn due_at(&self) -> Option<Instant> {
-        let enough = self.sender.unpacked(self.config.bytes_enough);
-        self.line.open_since().map(|since| since + self.pace.linger(enough))
+        self.line.open_since().map(|since| since + self.pace.linger())
     }
 
     /// Whether a pack that is not full is to be sent now.

@@ -4,7 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::{machine::Machine, overload, plan::Run, report::Report, subject::{Place, Subject}, table};
+use super::{
+    machine::Machine,
+    overload,
+    plan::Run,
+    report::Report,
+    subject::{Place, Subject},
+    table,
+};
 use crate::exit::ExitStatus;
 
 /// Measure the ingress: processor time against a bare server, latency, cost on SQS, overload.

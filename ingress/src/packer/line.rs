@@ -38,6 +38,7 @@ impl<T> Line<T> {
     /// From now on packs are closed before they hold more bytes than this, unless one request alone does.
     pub(super) fn fill_to(&mut self, bytes: usize) {
         self.fill_to = bytes;
+        self.close_if_full();
     }
 
     /// Adds a request of so many bytes.
@@ -52,7 +53,11 @@ impl<T> Line<T> {
         self.open_since.get_or_insert(now);
         self.open_bytes += bytes;
         self.open.push(request);
-        if self.open.len() >= self.requests_max {
+        self.close_if_full();
+    }
+
+    fn close_if_full(&mut self) {
+        if self.open.len() >= self.requests_max || self.open_bytes >= self.fill_to {
             self.close();
         }
     }
@@ -65,13 +70,10 @@ impl<T> Line<T> {
         self.open_since = None;
     }
 
-    /// The packs of one call: none unless one is full or the open one is `due`. The open one goes along when there is
-    /// room, as it costs no further call.
+    /// The packs of one call: the full ones, and the open one if it is `due`. One that is not fills up first: each
+    /// costs a call on the way back.
     pub(super) fn take(&mut self, due: bool) -> Option<Vec<Vec<T>>> {
-        if self.full.is_empty() && !due {
-            return None;
-        }
-        if self.full.len() < PACKS_PER_SEND {
+        if due && self.full.len() < PACKS_PER_SEND {
             self.close();
         }
         let packs: Vec<Vec<T>> = self.full.drain(..self.full.len().min(PACKS_PER_SEND)).collect();
@@ -86,6 +88,16 @@ impl<T> Line<T> {
     /// Since when the open pack has waited; `None` when it is empty.
     pub(super) fn open_since(&self) -> Option<Instant> {
         self.open_since
+    }
+
+    /// Whether nothing waits here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.open.is_empty() && self.large.is_empty()
+    }
+
+    /// How many bytes more make the open pack full; more than none, as one that is full is not open.
+    pub(super) fn until_full(&self) -> usize {
+        self.fill_to.saturating_sub(self.open_bytes)
     }
 
     /// False when two calls' worth of full packs wait: then requests are left in the channel.
@@ -108,7 +120,9 @@ mod tests {
             line.push(bytes, n, now);
         }
         assert_eq!(line.take_large(), Some(5));
-        assert_eq!(line.take(false), Some(vec![vec![0, 1, 2], vec![3], vec![4]]));
+        assert_eq!(line.take(false), Some(vec![vec![0, 1, 2], vec![3]]));
+        assert_eq!(line.take(false), None, "the open pack is neither full nor due");
+        assert_eq!(line.take(true), Some(vec![vec![4]]));
         assert_eq!(line.take(true), None);
     }
 
@@ -122,10 +136,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_pack_that_has_become_full_without_a_further_request_is_closed() {
+        let now = Instant::now();
+        let mut line = Line::new(10, 100);
+        line.push(60, 'a', now);
+        line.fill_to(50);
+        assert_eq!((line.take(false), line.until_full()), (Some(vec![vec!['a']]), 50));
+    }
+
+    #[tokio::test]
     async fn an_open_pack_goes_when_it_is_due() {
         let now = Instant::now();
         let mut line = Line::new(3, 100);
         line.push(1, 'a', now);
+        assert_eq!(line.until_full(), 99);
         assert_eq!((line.take(false), line.open_since()), (None, Some(now)));
         assert_eq!((line.take(true), line.open_since()), (Some(vec![vec!['a']]), None));
     }

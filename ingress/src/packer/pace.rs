@@ -15,8 +15,8 @@ const WEIGHT: f64 = 0.1;
 /// meant on the average.
 const EARLIER: Duration = Duration::from_micros(300);
 
-/// A pack that is filling quickly is sent when it is expected to hold enough, but not sooner than in this part of the
-/// longest wait: more calls to the queue would cost more processor time than the sooner answers are worth.
+/// A pack that fills quickly is sent when it holds enough, but not less than what is expected in this part of the longest
+/// wait: more calls to the queue would cost more processor time than the sooner answers are worth.
 const SHARE_MIN: f64 = 0.5;
 
 /// Keeps moving averages of the time between requests and of their lengths.
@@ -44,18 +44,31 @@ impl Pace {
         self.bytes = self.bytes * kept + bytes as f64 / f64::from(requests) * (1.0 - kept);
     }
 
-    /// How long the first request of a pack is to wait for others: not at all when few are expected, and no longer than
-    /// until the pack is expected to hold `enough` bytes.
-    #[expect(clippy::cast_precision_loss, reason = "bytes in memory are far below 2^52")]
-    pub(super) fn linger(&self, enough: usize) -> Duration {
-        let gap = self.gap.max(f64::MIN_POSITIVE);
-        let longest = self.linger_max.as_secs_f64();
-        if longest / gap < COMPANY_MIN {
-            return Duration::ZERO;
-        }
-        let filled_in = enough as f64 / self.bytes.max(1.0) * gap;
-        let wait = filled_in.clamp(longest * SHARE_MIN, longest);
-        Duration::from_secs_f64(wait).saturating_sub(EARLIER)
+    /// How long the first request of a pack is to wait for others: not at all when few are expected.
+    pub(super) fn linger(&self) -> Duration {
+        if self.expected() < COMPANY_MIN { Duration::ZERO } else { self.linger_max.saturating_sub(EARLIER) }
+    }
+
+    /// Requests expected in the longest wait.
+    fn expected(&self) -> f64 {
+        self.linger_max.as_secs_f64() / self.gap.max(f64::MIN_POSITIVE)
+    }
+
+    /// How many bytes make a pack that need not wait longer: `enough`, or more when so many come that such packs would be
+    /// too many. The queue bills `billed` bytes as one request, and what is begun as a whole: once a pack would fill
+    /// several within the longest wait, it is closed at so many of them as it is sure to fill.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bytes in memory are far below 2^52, and more than none"
+    )]
+    pub(super) fn fill(&self, enough: usize, billed: usize) -> usize {
+        let (enough, billed) = (enough as f64, billed.max(1) as f64);
+        let comes = self.expected() * self.bytes;
+        let fill = enough.max(comes * SHARE_MIN).min(comes.max(billed));
+        let fill = if fill > billed { (fill / billed).floor() * billed } else { fill };
+        fill as usize
     }
 }
 
@@ -66,8 +79,6 @@ mod tests {
     const LINGER: Duration = Duration::from_millis(5);
 
     const BODY: usize = 6_000;
-    /// More than comes in the longest wait.
-    const PLENTY: usize = usize::MAX;
 
     async fn after(requests: usize, gap: Duration) -> Pace {
         let mut pace = Pace::new(LINGER);
@@ -80,13 +91,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_when_requests_are_rare() {
-        assert_eq!(Pace::new(LINGER).linger(PLENTY), Duration::ZERO);
-        assert_eq!(after(1_000, LINGER).await.linger(PLENTY), Duration::ZERO);
+        assert_eq!(Pace::new(LINGER).linger(), Duration::ZERO);
+        assert_eq!(after(1_000, LINGER).await.linger(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn company_is_waited_for_under_load() {
-        assert_eq!(after(100, LINGER / 10).await.linger(PLENTY), LINGER - EARLIER);
+        assert_eq!(after(100, LINGER / 10).await.linger(), LINGER - EARLIER);
     }
 
     #[tokio::test(start_paused = true)]
@@ -95,21 +106,33 @@ mod tests {
         pace.note(100, 100 * BODY, Instant::now());
         tokio::time::advance(Duration::from_micros(100)).await;
         pace.note(100, 100 * BODY, Instant::now());
-        assert_eq!(pace.linger(PLENTY), LINGER - EARLIER);
+        assert_eq!(pace.linger(), LINGER - EARLIER);
         tokio::time::advance(Duration::from_secs(60)).await;
         pace.note(1, BODY, Instant::now());
-        assert_eq!(pace.linger(PLENTY), Duration::ZERO);
+        assert_eq!(pace.linger(), Duration::ZERO);
+    }
+
+    /// Requests to a pack, of which 40 are billed as one, while 50 come in the longest wait of `linger`.
+    async fn filled(enough: usize, gap: Duration) -> usize {
+        after(400, gap).await.fill(enough * BODY, 40 * BODY) / BODY
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_longer_than_it_takes_to_fill_a_pack_or_much_shorter() {
-        let pace = after(200, LINGER / 50).await;
-        let wait =
-            |requests: usize| pace.linger(requests * BODY).as_secs_f64() / (LINGER - EARLIER).as_secs_f64();
-        let (forty, fifty, ten, hundred) = (wait(40), wait(50), wait(10), wait(100));
-        assert!((0.78..0.82).contains(&forty), "{forty}");
-        assert!((0.99..=1.0).contains(&fifty), "{fifty}");
-        assert!((0.46..0.5).contains(&ten), "{ten}");
-        assert!((hundred - 1.0).abs() < f64::EPSILON, "{hundred}");
+    async fn a_pack_is_sent_when_it_holds_enough_unless_that_would_make_too_many_packs() {
+        assert_eq!(filled(30, LINGER / 50).await, 30);
+        assert_eq!(
+            filled(10, LINGER / 50).await,
+            24,
+            "half of what comes meanwhile, a request less by rounding"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_billed_as_one_is_not_begun_in_vain() {
+        assert_eq!(filled(1_000, LINGER / 39).await, 40, "one more would be billed as another");
+        assert_eq!(filled(1_000, LINGER / 70).await, 40);
+        assert_eq!(filled(1_000, LINGER / 90).await, 80);
+        assert_eq!(filled(1_000, LINGER / 250).await, 240);
+        assert_eq!(filled(100, LINGER / 250).await, 120, "half of what comes, in whole ones");
     }
 }

@@ -205,6 +205,29 @@ async fn a_busy_packer_lingers_for_company_but_not_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pack_that_holds_enough_waits_no_longer() {
+    let config = PackingConfig { linger_max: ms(25), bytes_enough: 45_000, ..CONFIG };
+    let bench = Bench::new(config, 1 << 20, &[]);
+    let mut rng = fastrand::Rng::with_seed(1);
+    let bodies: Vec<Bytes> = (0..600).map(|_| (0..3_000).map(|_| rng.u8(..)).collect()).collect();
+    // Two each ms: fifteen, which are enough, come in eight, and twenty-five in half of the longest wait.
+    let waits = join_all((0..).zip(&bodies).map(|(n, body)| {
+        let bench = &bench;
+        async move {
+            sleep(ms(1) * (n / 2)).await;
+            let started = Instant::now();
+            assert_eq!(bench.store_body(i64::from(n), body.clone()).await, Ok(()));
+            started.elapsed()
+        }
+    }));
+    let waits = waits.await;
+    let settled = &waits[100..500];
+    assert!(settled.iter().all(|wait| *wait < ms(15)), "{:?}", settled.iter().max());
+    let packs: Vec<usize> = bench.stored().concat().iter().map(Vec::len).collect();
+    assert!(packs.iter().all(|requests| *requests <= 25), "{packs:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pack_that_compresses_worse_than_expected_is_divided_and_nothing_is_spilled() {
     let config = PackingConfig { bytes_max: 1 << 20, ..CONFIG };
     let bench = Bench::new(config, 16 * 1024, &[Step::Store(ms(1))]);
