@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Turns that wait longer for a free connection are dropped: the measured load was too much for the connections.
 const LATE_MAX: Duration = Duration::from_secs(2);
 /// How often memory is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What is sent: one body after the other, and again from the first.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    measure::{Measured, measure},
+    measure::{LOOK_EVERY, Measured, measure},
     plan::{self, COMFORT, Run},
     report::Overload,
     subject::Subject,
@@ -35,7 +35,7 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     // From the first request on: how soon it comes back is the question.
     let none = Duration::ZERO;
     let after = measure(&running, &run.large, load(normal, none), none, few).await?;
-    let (least, most) = extent(&during);
+    let (least, most) = extent(&during, run.length(1.0));
     Ok(Overload {
         subject,
         connections,
@@ -51,9 +51,11 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     })
 }
 
-/// Least and most memory.
-fn extent(measured: &Measured) -> (u64, u64) {
-    let seen = measured.resident_bytes.iter();
+/// Least and most memory while requests were made: the last of them are answered later.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred looks")]
+fn extent(measured: &Measured, made_during: Duration) -> (u64, u64) {
+    let looks = made_during.div_duration_f64(LOOK_EVERY) as usize;
+    let seen = measured.resident_bytes.iter().take(looks.max(1));
     (seen.clone().min().copied().unwrap_or(0), seen.max().copied().unwrap_or(0))
 }
 

@@ -335,3 +335,25 @@ fn a_turn_that_is_left_out_is_neither_sent_nor_counted() {
     seen.sort_unstable();
     assert_eq!(seen, [1, 3, 5, 7]);
 }
+
+#[test]
+fn what_is_sent_while_things_settle_is_counted_nowhere() {
+    let begun = Arc::new(AtomicU64::new(0));
+    let counted = begun.clone();
+    let address = serve(move |body| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        ok(body)
+    });
+    let ms = Duration::from_millis;
+    let starts = [0, 1, 2, 10, 11].map(ms).into_iter();
+    let line = Line::new(Pace::Open(Box::new(starts)), PATIENCE).settling(ms(10));
+    let report = run(&plan(address, 2), &line, &Numbers::default()).unwrap();
+    assert_eq!((begun.load(Ordering::Relaxed), report.sent, report.taken), (5, 2, 2));
+    assert_eq!(report.timeline.iter().map(|second| second.taken).sum::<u64>(), 2);
+    // Its time begins there, too.
+    assert!(report.seconds >= 0.001 && report.late_ms.max < 1_000.0, "{report:?}");
+
+    // Too late, both.
+    let line = Line::new(Pace::Open(Box::new([ms(0); 2].into_iter())), Duration::ZERO).settling(ms(1));
+    assert_eq!(run(&plan(address, 1), &line, &Numbers::default()).unwrap().dropped, 0);
+}

@@ -44,3 +44,15 @@ async fn one_part_can_be_measured_alone_and_printed_as_json() {
     assert_eq!(report["comparison"].as_array().unwrap().len(), 5);
     assert!(report["overload"].is_null() && report["cost"].as_array().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn one_server_can_be_compared_alone_with_the_bare_one() {
+    let arguments =
+        ["bench", "ingress", "--quick", "--seconds", "0.1", "--only", "comparison", "--json", "-"];
+    let ended = run(&[&arguments[..], &["--server", "sqs-15ms"]].concat(), &[]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let subjects: Vec<_> =
+        report["comparison"].as_array().unwrap().iter().map(|row| &row["subject"]).collect();
+    assert_eq!(subjects, ["bare", "sqs_15ms"]);
+}
