@@ -49,13 +49,6 @@ impl Calls {
 #[derive(Debug)]
 pub(crate) struct Answering(Calls);
 
-impl Answering {
-    /// The calls it is one of.
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.0
-    }
-}
-
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.0.ended.fetch_add(1, Ordering::Relaxed);

@@ -152,7 +152,7 @@ pub async fn run(
     let endpoints = config.endpoints;
     let ingress = Ingress { core, access, endpoints, bytes_in_flight, strangers_bytes };
     let server = Server {
-        router: router::router(Arc::new(ingress)),
+        ingress: Arc::new(ingress),
         limits: config.calls,
         stopping: config.stopping,
         connections: metrics.connections.clone(),

@@ -2,16 +2,17 @@
 //! around it what makes a panic an answer, and an answer one that is heard. Nothing here ever redirects, but the cookie
 //! sync pixel, which browsers call by GET.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, extract::State};
+use axum::{extract::State, handler::Handler as _, response::Response as Answered};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::Full;
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use penstock_shared::{firehose::RequestKind, ids::Pod, telemetry::IngressMetrics};
 use tokio::time::Instant;
+use tower::Service;
 
 use crate::{
     answer::{Answer, Shed, Situation, Unreadable},
@@ -45,14 +46,24 @@ pub(crate) struct Ingress {
     pub(crate) strangers_bytes: Arc<BytesInFlight>,
 }
 
-/// The whole service. A request brings the [`Calls`] of its connection as an extension.
-pub(crate) fn router(ingress: Arc<Ingress>) -> Router {
-    Router::new().fallback(any).with_state(ingress)
+/// What a call is answered from: everything, and the connection it came by.
+#[derive(Clone)]
+struct Calling {
+    ingress: Arc<Ingress>,
+    calls: Calls,
+}
+
+/// What answers the calls of one connection. There is one handler, so nothing is routed: a call costs no look-up.
+pub(crate) fn service(
+    ingress: Arc<Ingress>,
+    calls: Calls,
+) -> impl Service<Request<Incoming>, Response = Answered, Error = Infallible, Future: Send + 'static> + Clone + use<>
+{
+    any.with_state(Calling { ingress, calls })
 }
 
 async fn any(
-    State(ingress): State<Arc<Ingress>>,
-    Extension(calls): Extension<Calls>,
+    State(Calling { ingress, calls }): State<Calling>,
     request: Request<axum::body::Body>,
 ) -> Response<Full<Bytes>> {
     respond(&ingress, request, &calls).await

@@ -3,7 +3,6 @@
 
 use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
-use axum::Router;
 use penstock_shared::telemetry::Gauge;
 use rustls::ServerConfig;
 use tokio::{
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{CallLimits, StoppingConfig},
+    router::Ingress,
     serving::{Serving, Streams},
     tls::Certificates,
 };
@@ -33,7 +33,7 @@ pub(crate) struct Door {
 
 /// What the server needs.
 pub(crate) struct Server {
-    pub(crate) router: Router,
+    pub(crate) ingress: Arc<Ingress>,
     pub(crate) limits: CallLimits,
     pub(crate) stopping: StoppingConfig,
     pub(crate) connections: Gauge,
@@ -43,10 +43,10 @@ impl Server {
     /// Serves until `stop`, waits the deregistration delay, closes the doors and finishes the calls in flight.
     /// False when some were not finished by the drain deadline.
     pub(crate) async fn serve(self, doors: Vec<Door>, stop: CancellationToken) -> bool {
-        let Self { router, limits, stopping, connections } = self;
+        let Self { ingress, limits, stopping, connections } = self;
         let (streams, closing) = (Streams::new(), CancellationToken::new());
         let room = Arc::new(Semaphore::new(limits.connections_max));
-        let serving = Arc::new(Serving::new(router, limits, streams.clone(), closing.clone()));
+        let serving = Arc::new(Serving::new(ingress, limits, streams.clone(), closing.clone()));
         let last_call = async {
             stop.cancelled().await;
             sleep(stopping.deregistration_delay).await;

@@ -6,7 +6,7 @@
 
 use std::{convert::Infallible, io, sync::Arc};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::Request;
 use hyper::{
     body::Incoming,
@@ -30,13 +30,13 @@ use crate::{
     config::CallLimits,
     connection::{Connection, Deadlines},
     first_bytes::{Protocol, Replay, sniff},
+    router::{self, Ingress},
 };
 
 /// Longest header with its line, in bytes, and so the read buffer of a connection. What is longer, or no HTTP, hyper
 /// answers by itself: 431, 414 or 400 to HTTP/1.1, 431 or a reset to HTTP/2. These are the only statuses that are not
 /// from the table. mParticle's headers are far below.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
-const HEADERS_MAX: usize = 200;
 /// Calls at once on one HTTP/2 connection; a client with more waits, as it was told.
 const STREAMS_MAX: u32 = 256;
 /// What may be sent ahead on one HTTP/2 stream, in bytes: a large body from another continent still comes in seconds.
@@ -64,7 +64,7 @@ enum Ended {
 /// Serves connections. Shared by all of them.
 #[derive(Debug)]
 pub(crate) struct Serving {
-    router: Router,
+    ingress: Arc<Ingress>,
     limits: CallLimits,
     http1: http1::Builder,
     http2: http2::Builder<Streams>,
@@ -74,14 +74,14 @@ pub(crate) struct Serving {
 impl Serving {
     /// `closing`: finish what has begun and take nothing new. HTTP/2's calls run in `streams`.
     pub(crate) fn new(
-        router: Router,
+        ingress: Arc<Ingress>,
         limits: CallLimits,
         streams: Streams,
         closing: CancellationToken,
     ) -> Self {
         let mut http1 = http1::Builder::new();
         // Its deadlines are the connection's.
-        http1.header_read_timeout(None).max_buf_size(HEADER_BYTES_MAX).max_headers(HEADERS_MAX);
+        http1.header_read_timeout(None).max_buf_size(HEADER_BYTES_MAX);
         let mut http2 = http2::Builder::new(streams);
         http2
             .timer(TokioTimer::new())
@@ -92,7 +92,7 @@ impl Serving {
             .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).expect("32 KiB"))
             .keep_alive_interval(limits.header_deadline)
             .keep_alive_timeout(limits.header_deadline);
-        Self { router, limits, http1, http2, closing }
+        Self { ingress, limits, http1, http2, closing }
     }
 
     /// Serves a connection to its end; with `tls`, one that begins with a handshake.
@@ -202,11 +202,10 @@ impl Serving {
         &self,
         calls: Calls,
     ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send + 'static> + use<> {
-        let router = self.router.clone();
-        service_fn(move |mut request: Request<Incoming>| {
+        let service = router::service(self.ingress.clone(), calls.clone());
+        service_fn(move |request: Request<Incoming>| {
             let answering = calls.begin();
-            request.extensions_mut().insert(answering.calls().clone());
-            let answered = router.clone().call(request.map(Body::new));
+            let answered = service.clone().call(request);
             async move {
                 let response = answered.await;
                 drop(answering);

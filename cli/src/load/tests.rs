@@ -272,6 +272,29 @@ fn an_answer_in_two_pieces_costs_no_connection() {
 }
 
 #[test]
+fn an_answer_that_comes_before_the_request_is_written_is_heard() {
+    struct Long(Vec<u8>);
+    impl Traffic for Long {
+        fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+            &self.0
+        }
+    }
+    // More than sockets hold: it is not written before the server reads, and that answers first.
+    let long = Long(vec![b' '; 32 << 20]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(ok("early").as_bytes()).unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    });
+    let line = Line::new(at_once(1), PATIENCE);
+    let plan = Plan { timeout: Duration::from_secs(5), ..plan(address, 1) };
+    let report = run(&plan, &line, &long).unwrap();
+    assert_eq!((report.taken, report.failed.total()), (1, 0), "{report:?}");
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let plan = Plan { timeout: Duration::from_millis(150), ..plan(silent.local_addr().unwrap(), 2) };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::RequestKind;
@@ -29,60 +30,69 @@ pub fn id_for(request_id: Option<&str>, rng: &mut fastrand::Rng) -> String {
     }
 }
 
+/// An answer as it is written.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    timestamp_ms: i64,
+    firehose_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspend_subscription: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience_subscription_settings: Option<&'a BTreeMap<String, String>>,
+}
+
 /// The answer to an event request.
 pub fn events(envelope: Envelope<'_>) -> Vec<u8> {
-    written(envelope.members())
+    written(&envelope.alone())
 }
 
 /// The answer to a membership request. `suspend_subscription` is always written; true stops mParticle from sending
 /// for this account until its customer resumes (protocol.md 4.1).
 pub fn membership(envelope: Envelope<'_>, suspend_subscription: bool) -> Vec<u8> {
-    let mut members = envelope.members();
-    members.insert("suspend_subscription".into(), suspend_subscription.into());
-    written(members)
+    written(&Answer { suspend_subscription: Some(suspend_subscription), ..envelope.alone() })
 }
 
 /// The answer to a subscription request: the hidden settings that mParticle is to keep with the connection. Only
 /// ids declared at registration are allowed.
 pub fn subscription(envelope: Envelope<'_>, hidden_settings: &BTreeMap<String, String>) -> Vec<u8> {
-    let mut members = envelope.members();
-    if !hidden_settings.is_empty() {
-        let settings =
-            hidden_settings.iter().map(|(id, value)| (id.clone(), value.as_str().into())).collect();
-        members.insert("audience_subscription_settings".into(), Value::Object(settings));
-    }
-    written(members)
+    let settings = Some(hidden_settings).filter(|settings| !settings.is_empty());
+    written(&Answer { audience_subscription_settings: settings, ..envelope.alone() })
 }
 
 /// The answer to a data subject request.
 pub fn dsr(envelope: Envelope<'_>) -> Vec<u8> {
-    written(envelope.members())
+    written(&envelope.alone())
 }
 
 /// The answer to a registration request: the envelope, then `document` (`sdk_version`, `name`, …) as it is. The
 /// envelope's own members win over those of the same name.
 pub fn registration(envelope: Envelope<'_>, document: &Map<String, Value>) -> Vec<u8> {
-    let mut members = envelope.members();
+    let own = serde_json::to_value(envelope.alone()).expect("plain structs always serialise");
+    let mut members = own.as_object().cloned().unwrap_or_default();
     for (name, value) in document {
         members.entry(name.as_str()).or_insert_with(|| value.clone());
     }
-    written(members)
+    written(&members)
 }
 
-impl Envelope<'_> {
-    fn members(self) -> Map<String, Value> {
-        let members = [
-            ("type", self.kind.response_wire().into()),
-            ("id", self.id.into()),
-            ("timestamp_ms", self.now_ms.into()),
-            ("firehose_version", FIREHOSE_VERSION.into()),
-        ];
-        members.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect()
+impl<'a> Envelope<'a> {
+    fn alone(self) -> Answer<'a> {
+        Answer {
+            kind: self.kind.response_wire(),
+            id: self.id,
+            timestamp_ms: self.now_ms,
+            firehose_version: FIREHOSE_VERSION,
+            suspend_subscription: None,
+            audience_subscription_settings: None,
+        }
     }
 }
 
-fn written(members: Map<String, Value>) -> Vec<u8> {
-    serde_json::to_vec(&members).expect("values with text keys always serialise")
+fn written(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).expect("values with text keys always serialise")
 }
 
 #[cfg(test)]
