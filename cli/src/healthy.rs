@@ -108,6 +108,17 @@ mod tests {
         assert_eq!(ask(Some(address), false, None).await, ExitStatus::Unavailable);
     }
 
+    #[test]
+    fn a_listener_on_all_interfaces_is_asked_on_its_own_machine() {
+        for (listening, asked) in [
+            ("0.0.0.0:9", "127.0.0.1:9"),
+            ("[::]:9", "[::1]:9"),
+            ("10.0.0.7:9", "10.0.0.7:9"),
+        ] {
+            assert_eq!(reachable(listening.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+
     #[tokio::test]
     async fn an_address_that_is_none_is_named() {
         let wrong = run(HealthyArgs { admin: None, ready: false }, |_| Some("nine".to_owned())).await;
