@@ -110,11 +110,9 @@ mod tests {
 
     #[test]
     fn a_listener_on_all_interfaces_is_asked_on_its_own_machine() {
-        for (listening, asked) in [
-            ("0.0.0.0:9", "127.0.0.1:9"),
-            ("[::]:9", "[::1]:9"),
-            ("10.0.0.7:9", "10.0.0.7:9"),
-        ] {
+        for (listening, asked) in
+            [("0.0.0.0:9", "127.0.0.1:9"), ("[::]:9", "[::1]:9"), ("10.0.0.7:9", "10.0.0.7:9")]
+        {
             assert_eq!(reachable(listening.parse().unwrap()), asked.parse().unwrap());
         }
     }

@@ -156,8 +156,8 @@ impl Packer {
                 sends.spawn(self.sender.clone().send(packs));
             }
             let wake = self.due_at().filter(|_| sends.len() < self.config.sends_max);
-            let waits = !self.line.is_empty();
-            if waits {
+            let gathers = self.line.open_since().is_some();
+            if gathers {
                 self.bell.set(self.taken + self.line.until_full() as u64);
             }
             tokio::select! {
@@ -166,8 +166,10 @@ impl Packer {
                 Some(sent) = large_sends.join_next() => report(sent),
                 // Until one of the two requests gather in the channel.
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
-                () = self.bell.rung(), if waits && self.line.has_room() => {}
-                first = self.entries.recv(), if self.open && !waits => self.take_first(first),
+                () = self.bell.rung(), if gathers && self.line.has_room() => {}
+                first = self.entries.recv(), if self.open && !gathers && self.line.has_room() => {
+                    self.take_first(first);
+                }
                 else => return,
             }
         }

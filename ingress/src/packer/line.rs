@@ -90,11 +90,6 @@ impl<T> Line<T> {
         self.open_since
     }
 
-    /// Whether nothing waits here.
-    pub(super) fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.open.is_empty() && self.large.is_empty()
-    }
-
     /// How many bytes more make the open pack full; more than none, as one that is full is not open.
     pub(super) fn until_full(&self) -> usize {
         self.fill_to.saturating_sub(self.open_bytes)

@@ -228,6 +228,20 @@ async fn a_pack_that_holds_enough_waits_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_small_request_does_not_wait_behind_large_ones() {
+    let bench = Bench::new(CONFIG, 4_096, &[Step::Hang, Step::Hang, Step::Hang, Step::Hang]);
+    let large = Bytes::from(vec![b' '; 3_500]);
+    let larges = join_all((0..5).map(|n| bench.store_body(n, large.clone())));
+    let small = async {
+        sleep(ms(10)).await;
+        let started = Instant::now();
+        (bench.store(9).await, started.elapsed())
+    };
+    let (_, small) = tokio::join!(larges, small);
+    assert_eq!(small, (Ok(()), Duration::ZERO), "the fifth large one waits for its turn, and nobody else");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pack_that_compresses_worse_than_expected_is_divided_and_nothing_is_spilled() {
     let config = PackingConfig { bytes_max: 1 << 20, ..CONFIG };
     let bench = Bench::new(config, 16 * 1024, &[Step::Store(ms(1))]);
