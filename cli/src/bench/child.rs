@@ -96,7 +96,6 @@ fn spawn(
     Command::new(std::env::current_exe()?)
         .args(arguments)
         .env_clear()
-        .envs(std::env::vars().filter(|(n, _)| n.starts_with("MIMALLOC_") || n.starts_with("HACK_")))
         .envs(environment.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .stdout(said.try_clone()?)
