@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use penstock_shared::partner::{Partner, RouteAction};
 
-use crate::{
-    exit::ExitStatus,
-    setup::{self, Refused},
-};
+use crate::{exit::ExitStatus, partner_file::PartnerFile, setup::Refused};
 
 /// Check a partner.toml as a whole: every mistake at once, with line, column and what was meant.
 #[derive(Debug, clap::Args)]
@@ -27,7 +24,7 @@ pub(crate) struct CheckArgs {
 
 /// Says on standard output that the file is right, or on standard error all that is wrong with it.
 pub(crate) fn run(args: &CheckArgs) -> ExitStatus {
-    let now = match setup::partner_after(&args.file, args.before.as_deref()) {
+    let now = match PartnerFile::load(&args.file).compile_after(args.before.as_deref()) {
         Ok((now, _)) => now,
         Err(Refused(status)) => return status,
     };

@@ -9,6 +9,7 @@ mod exit;
 mod healthy;
 mod listen;
 mod load;
+mod partner_file;
 mod preview;
 mod send;
 mod service;

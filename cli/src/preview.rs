@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::{
     exit::ExitStatus,
+    partner_file::PartnerFile,
     send::message,
     setup::{self, Refused},
 };
@@ -46,7 +47,7 @@ pub(crate) struct PreviewArgs {
 /// # Errors
 /// A message cannot be read, or standard output cannot be written.
 pub(crate) async fn run(args: PreviewArgs) -> Result<ExitStatus, anyhow::Error> {
-    let (mut partner, program) = match setup::partner(&args.partner) {
+    let (mut partner, program) = match PartnerFile::load(&args.partner).compile() {
         Ok(loaded) => loaded,
         Err(Refused(status)) => return Ok(status),
     };

@@ -1,16 +1,12 @@
 //! From the command line, the environment and the settings file to a configuration that was checked whole.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use penstock_shared::{
     config::{Effective, Settings, Sources},
-    partner::{self, LoadError, Mistakes, Partner, check_succession},
+    partner::Partner,
     telemetry::{LogConfig, start_logs},
 };
-use penstock_worker::mapping::Program;
 use std::io::IsTerminal as _;
 
 use crate::exit::ExitStatus;
@@ -76,42 +72,6 @@ pub(crate) fn logs(config: &LogConfig) {
     if let Err(error) = start_logs(config, terminal, color) {
         eprintln!("warning: logging did not start: {error}");
     }
-}
-
-/// Reads, checks and compiles a partner.toml; mistakes of both the file and its expressions are told at once.
-pub(crate) fn partner(path: &Path) -> Result<(Partner, Program), Refused> {
-    let refused = |mistakes: &Mistakes| {
-        eprintln!("{mistakes}");
-        let count = mistakes.mistakes.len();
-        eprintln!("error: {} has {count} mistake{}", mistakes.file, if count == 1 { "" } else { "s" });
-        Refused(ExitStatus::Config)
-    };
-    let partner = match partner::load(path) {
-        Ok(partner) => partner,
-        Err(LoadError::Mistakes(mistakes)) => return Err(refused(&mistakes)),
-        Err(LoadError::Io { path, source }) => {
-            eprintln!("error: cannot read {}: {source}", path.display());
-            return Err(Refused(ExitStatus::Config));
-        }
-    };
-    let program = Program::compile(&partner).map_err(|mistakes| refused(&mistakes))?;
-    Ok((partner, program))
-}
-
-/// Reads a partner.toml like [`partner()`], and the one whose registration mParticle has imported before, if there is
-/// one: refused as well is what changes of it what may not change. The mistakes of both files are told.
-pub(crate) fn partner_after(path: &Path, before: Option<&Path>) -> Result<(Partner, Program), Refused> {
-    // Both are read before either is judged.
-    let now = partner(path);
-    let before = before.map(|before| (before, partner(before)));
-    let now = now?;
-    let Some((before_path, before)) = before else { return Ok(now) };
-    if let Err(broken) = check_succession(&before?.0.registration, &now.0.registration) {
-        eprintln!("{}: {broken}", path.display());
-        eprintln!("error: {} can't follow {}", path.display(), before_path.display());
-        return Err(Refused(ExitStatus::Config));
-    }
-    Ok(now)
 }
 
 /// Sends everything to another base URL, for tests and staging. An address of the own network or plain HTTP is then

@@ -1,14 +1,11 @@
-//! SQS. The only place that names it.
-//!
-//! A pack travels as a binary message attribute, which counts by its own bytes and needs no text encoding; the message
-//! body, which SQS wants and a person sees in the console, only says so. A message that a person sent again as text is
-//! read too: its body is taken as base64, and failing that as the pack itself.
+//! SQS. The only place that names it. How a pack travels in its messages is in `message.rs`.
 //!
 //! Delays and leases are whole seconds, rounded up. SQS honours an outdated receipt as it sees fit: a delete by one may
 //! or may not work.
 
 mod batches;
 mod errors;
+mod message;
 
 use std::{
     collections::HashMap,
@@ -19,16 +16,11 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_sqs::{
     Client,
-    primitives::Blob,
-    types::{
-        DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageAttributeValue,
-        MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
-    },
+    types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
+use self::message::{ATTRIBUTE, OVERHEAD_BYTES, seconds};
 use super::{
     Depth, Message, Outgoing, Queue, QueueError, QueueLimits, QueueSetup, Receipt, check_body,
     meter::{Meter, Operation},
@@ -45,12 +37,6 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 const ENTRIES_MAX: usize = 10;
 /// Batch calls that one `send` or `delete` has under way at a time.
 const CALLS_MAX: usize = 4;
-
-/// The message body. Attributes count with their name and type.
-const BODY: &str = "penstock pack, version 1: see attribute `pack`";
-const ATTRIBUTE: &str = "pack";
-const ATTRIBUTE_TYPE: &str = "Binary";
-const OVERHEAD_BYTES: usize = BODY.len() + ATTRIBUTE.len() + ATTRIBUTE_TYPE.len();
 
 /// How a queue is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +108,9 @@ impl SqsQueue {
     async fn send_together(&self, messages: &[&Outgoing]) -> Result<Vec<Result<(), QueueError>>, QueueError> {
         let bytes = messages.iter().map(|message| message.body.len() + OVERHEAD_BYTES).sum();
         self.meter.count(Operation::Send, bytes);
-        let entries = messages.iter().enumerate().map(|(id, message)| self.entry(id, message)).collect();
+        let fair = self.config.fair_queues;
+        let entries =
+            messages.iter().enumerate().map(|(id, message)| message::to_sqs(id, message, fair)).collect();
         let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = within(self.config.call_timeout, call.send()).await;
         let answer = answer.map_err(|error| errors::of_call(&error))?;
@@ -131,23 +119,6 @@ impl SqsQueue {
             answer.successful.iter().map(|entry| entry.id.as_str()),
             answer.failed.iter().map(|entry| (entry.id.as_str(), errors::of_sent_entry(entry))),
         ))
-    }
-
-    fn entry(&self, id: usize, message: &Outgoing) -> SendMessageBatchRequestEntry {
-        let pack = MessageAttributeValue::builder()
-            .data_type(ATTRIBUTE_TYPE)
-            .binary_value(Blob::new(message.body.as_ref()))
-            .build()
-            .expect("the type is set");
-        let group = message.group.clone().filter(|group| self.config.fair_queues && is_group(group));
-        SendMessageBatchRequestEntry::builder()
-            .id(id.to_string())
-            .message_body(BODY)
-            .message_attributes(ATTRIBUTE, pack)
-            .delay_seconds(seconds(message.delay, DELAY_MAX))
-            .set_message_group_id(group)
-            .build()
-            .expect("id and body are set")
     }
 
     async fn attributes(
@@ -217,7 +188,8 @@ impl Queue for SqsQueue {
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
         let limit = wait.min(WAIT_MAX) + self.config.receive_margin;
         let answer = within(limit, call.send()).await.map_err(|error| errors::of_call(&error))?;
-        let messages: Vec<_> = answer.messages.unwrap_or_default().into_iter().filter_map(message).collect();
+        let messages: Vec<_> =
+            answer.messages.unwrap_or_default().into_iter().filter_map(message::from_sqs).collect();
         let bytes = messages.iter().map(|message| message.body.len() + OVERHEAD_BYTES).sum();
         self.meter.count(Operation::Receive, bytes);
         let oldest = messages.iter().map(|message| message.sent_at_ms).min();
@@ -293,44 +265,10 @@ impl Queue for SqsQueue {
     }
 }
 
-/// Reads a message as SQS hands it out; nothing for one without a receipt, which can't be settled either.
-fn message(message: SqsMessage) -> Option<Message> {
-    let system = message.attributes.unwrap_or_default();
-    let number = |name| system.get(&name).and_then(|text: &String| text.parse::<i64>().ok());
-    let pack = message.message_attributes.and_then(|mut attributes| attributes.remove(ATTRIBUTE));
-    let body = match pack.and_then(|attribute| attribute.binary_value) {
-        Some(pack) => pack.into_inner(),
-        None => text_body(message.body.unwrap_or_default()),
-    };
-    let receive_count = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
-    Some(Message {
-        receipt: Receipt(message.receipt_handle?),
-        body: Bytes::from(body),
-        receive_count: u32::try_from(receive_count).unwrap_or(1).max(1),
-        sent_at_ms: number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0),
-    })
-}
-
 /// Of a redrive policy, in which the number is one, or text, as whoever set it wrote it.
 fn receives_max(policy: &str) -> Option<u32> {
     let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
     let count = policy.get("maxReceiveCount")?;
     let number = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
     u32::try_from(number).ok()
-}
-
-fn text_body(text: String) -> Vec<u8> {
-    BASE64.decode(text.trim()).unwrap_or_else(|_| text.into_bytes())
-}
-
-/// Whole seconds, rounded up: never sooner than asked.
-fn seconds(duration: Duration, max: Duration) -> i32 {
-    let duration = duration.min(max);
-    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    i32::try_from(whole).expect("at most twelve hours")
-}
-
-/// What SQS takes as a message group.
-fn is_group(group: &str) -> bool {
-    (1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -6,6 +6,8 @@
 //! seen after the last message with others have replaced those, and what still waits with the old ones says nothing any
 //! more.
 
+mod account;
+
 use std::collections::BTreeMap;
 
 use penstock_shared::{
@@ -14,14 +16,13 @@ use penstock_shared::{
     suspension::{CredentialsKey, Fingerprint, SUSPENDED_MAX, SUSPENSION_LASTS, Suspension},
 };
 
+use self::account::{AccountWatch, KeyWatch, Owed};
 use super::{Origin, SuspendConfig};
 
 /// Accounts watched at once; what is refused beyond waits for room.
 const ACCOUNTS_MAX: usize = 10_000;
 /// Pods heard of.
 const PODS_MAX: usize = 16;
-/// Sets of credentials watched of one account; the ones seen longest ago give way.
-const KEYS_MAX: usize = 8;
 /// How often a suspension that goes on is confirmed, in ms.
 const CONFIRM_EVERY_MS: i64 = 5 * 60 * 1000;
 /// With so many accounts refused and none accepted, it is the partner, or our `partner.toml`, rather than all of them.
@@ -57,41 +58,6 @@ struct PodWatch {
     /// When a call of any account was last accepted.
     accepted_ms: i64,
     accounts: BTreeMap<AccountId, AccountWatch>,
-}
-
-#[derive(Debug)]
-struct AccountWatch {
-    refused_ms: i64,
-    keys: Vec<KeyWatch>,
-}
-
-#[derive(Debug)]
-struct KeyWatch {
-    fingerprint: Fingerprint,
-    /// Receipt of the first message seen with them; `None` when they are known from the store alone.
-    first_ms: Option<i64>,
-    /// Receipt of the newest.
-    last_ms: i64,
-    refusals: Option<Refusals>,
-    /// The store has them as refused, last confirmed then.
-    noted_ms: Option<i64>,
-    owed: Option<Owed>,
-}
-
-/// Refusals in a row.
-#[derive(Clone, Copy, Debug)]
-struct Refusals {
-    since_ms: i64,
-    last_ms: i64,
-    count: usize,
-    /// Of these, the ones the store was not told.
-    untold: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owed {
-    Refused,
-    Accepted(i64),
 }
 
 impl Watch {
@@ -271,71 +237,6 @@ impl Watch {
             self.pods.insert(pod.clone(), empty);
         }
         self.pods.get_mut(pod)
-    }
-}
-
-impl AccountWatch {
-    fn new(now_ms: i64) -> Self {
-        Self { refused_ms: now_ms, keys: Vec::new() }
-    }
-
-    fn is_refused(&self) -> bool {
-        self.keys.iter().any(|key| key.refusals.is_some())
-    }
-
-    fn key(&mut self, fingerprint: Fingerprint) -> &mut KeyWatch {
-        let known = self.keys.iter().position(|key| key.fingerprint == fingerprint);
-        let index = known.unwrap_or_else(|| {
-            if self.keys.len() >= KEYS_MAX {
-                let oldest =
-                    (0..self.keys.len()).min_by_key(|n| (self.keys[*n].is_open(), self.keys[*n].last_ms));
-                oldest.map(|oldest| self.keys.swap_remove(oldest));
-            }
-            self.keys.push(KeyWatch {
-                fingerprint,
-                first_ms: None,
-                last_ms: i64::MIN,
-                refusals: None,
-                noted_ms: None,
-                owed: None,
-            });
-            self.keys.len() - 1
-        });
-        &mut self.keys[index]
-    }
-}
-
-impl KeyWatch {
-    /// Notes the receipt of a message; gives that of the first.
-    fn saw(&mut self, received_ms: i64) -> i64 {
-        self.last_ms = self.last_ms.max(received_ms);
-        *self.first_ms.insert(self.first_ms.map_or(received_ms, |first_ms| first_ms.min(received_ms)))
-    }
-
-    fn refuse(&mut self, now_ms: i64) -> Refusals {
-        let fresh = Refusals { since_ms: now_ms, last_ms: now_ms, count: 0, untold: 0 };
-        let lapsed = |row: &Refusals| now_ms.saturating_sub(row.last_ms) >= millis(SUSPENSION_LASTS);
-        let mut row = self.refusals.filter(|row| !lapsed(row)).unwrap_or(fresh);
-        row.last_ms = now_ms;
-        row.count = row.count.saturating_add(1);
-        row.untold = row.untold.saturating_add(1);
-        self.refusals = Some(row);
-        row
-    }
-
-    /// They are refused no more. True when the store is to be told, and was not to be told before.
-    fn clear(&mut self, now_ms: i64) -> bool {
-        self.refusals = None;
-        if !self.is_open() {
-            return false;
-        }
-        let owed = self.owed.replace(Owed::Accepted(now_ms));
-        !matches!(owed, Some(Owed::Accepted(_)))
-    }
-
-    /// Whether the store may have them as refused, or is to be told something of them.
-    fn is_open(&self) -> bool {
-        self.noted_ms.is_some() || self.owed.is_some()
     }
 }
 

@@ -3,6 +3,7 @@
 mod compiler;
 pub(crate) mod context;
 mod engine;
+mod json;
 mod program;
 mod value;
 
@@ -12,9 +13,10 @@ use minijinja::Value;
 use penstock_shared::partner::{Expr, Mistake};
 
 pub(crate) use context::{Context, RequestContext};
+pub(crate) use json::to_json;
 pub use program::Program;
 pub(crate) use program::{Action, AuthProgram, CallProgram, EachProgram, FailedProgram, ItemAnswersProgram};
-pub(crate) use value::{MappedItem, Record, from_json, to_json};
+pub(crate) use value::{MappedItem, Record, from_json};
 
 /// An expression or mapping failed on an item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +92,7 @@ impl Compiled {
 
     /// Appends its JSON; false when it is undefined.
     fn write(&self, variables: &Value, out: &mut Vec<u8>) -> Result<bool, MappingError> {
-        value::write(&self.eval(variables)?, out).map_err(|e| e.at(&self.origin))
+        json::write(&self.eval(variables)?, out).map_err(|e| e.at(&self.origin))
     }
 
     /// Its value as text for a header or a path: scalars as they are written; `None` when undefined or none.

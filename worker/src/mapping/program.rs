@@ -5,10 +5,7 @@ use minijinja::Value;
 use penstock_shared::partner::{Batch, Mistakes, Partner, Takes, Verdict};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-use super::{
-    Compiled, MappingError,
-    value::{self, Record},
-};
+use super::{Compiled, MappingError, json, value::Record};
 
 /// Everything but the unreserved characters of RFC 3986, so that a value is always one segment.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -202,7 +199,7 @@ impl CallProgram {
             (Some(_), [item]) if self.batch.items_max == 1 => Ok(Some((*item).clone())),
             (Some(_), items) => {
                 let mut out = Vec::with_capacity(items.iter().map(|item| item.len() + 1).sum::<usize>() + 2);
-                value::write_array(items, &mut out, |item, out| {
+                json::write_array(items, &mut out, |item, out| {
                     out.extend_from_slice(item);
                     Ok(true)
                 })?;
@@ -219,11 +216,11 @@ impl Shape {
             Self::Literal(json) => out.extend_from_slice(json),
             Self::Raw => out.extend_from_slice(raw),
             Self::Array(shapes) => {
-                value::write_array(shapes, out, |shape, out| shape.write(variables, raw, out))?
+                json::write_array(shapes, out, |shape, out| shape.write(variables, raw, out))?
             }
             Self::Object(members) => {
                 let members = members.iter().map(|(name, shape)| (shape, name.clone()));
-                value::write_members(members, out, |shape, out| shape.write(variables, raw, out))?;
+                json::write_members(members, out, |shape, out| shape.write(variables, raw, out))?;
             }
             Self::Each { list, name, item } => {
                 let elements = list.eval(variables)?;
@@ -231,7 +228,7 @@ impl Shape {
                     return Ok(false);
                 }
                 let elements = elements.try_iter().map_err(|e| MappingError::from_engine(&e))?;
-                value::write_array(elements, out, |element, out| {
+                json::write_array(elements, out, |element, out| {
                     let inner = Overlay { name: name.clone(), element, outer: variables.clone() };
                     item.write(&Value::from_object(inner), raw, out)
                 })?;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use penstock_shared::firehose;
 use serde_json::json;
 
-use super::*;
+use super::{account::KEYS_MAX, *};
 use crate::testing::pod;
 
 const MINUTE: i64 = 60_000;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
+use crate::simulate::mparticle::answer::Reply;
 use crate::simulate::mparticle::messages::Settings;
+use crate::simulate::mparticle::rules::Loss;
 
 const NOW: i64 = 1_763_931_343_059;
 const START: Duration = Duration::ZERO;
