@@ -38,6 +38,7 @@ const SHED: Label = Label {
         "queue_slow",
         "tokens_missing",
         "slow_body",
+        "envelope_unreadable",
         "other",
     ],
 };
