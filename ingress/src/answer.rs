@@ -1,6 +1,6 @@
 //! The table: situation → status → what mParticle makes of it → what is kept. The one place that decides what
 //! mParticle hears, so that no library's default answers here by accident. ARCHITECTURE.md shows it; a test keeps the
-//! two the same, and `tests/it/exits.rs` drives a running ingress into every row.
+//! two the same, and `tests/it/exits.rs` drives an ingress into every row.
 //!
 //! What answers anyone else (probes, browsers) is outside it, and so is the little that hyper answers by itself to
 //! what is no HTTP (`server.rs`).
@@ -95,6 +95,11 @@ impl Situation {
             Self::TooLarge => row("longer than the limit", Status::PAYLOAD_TOO_LARGE, Kept::Beginning),
             // Tried again.
             Self::SlowBody => row("body too slow, or broken off", Status::REQUEST_TIMEOUT, Kept::Nothing),
+            Self::EnvelopeUnreadable => row(
+                "in an envelope, as functions get calls, that cannot be read",
+                Status::SERVICE_UNAVAILABLE,
+                Kept::Nothing,
+            ),
             Self::NotNow(Shed::BytesInFlight | Shed::PackerFull) => {
                 row("too many bytes or requests held", Status::SERVICE_UNAVAILABLE, Kept::Nothing)
             }
@@ -116,6 +121,7 @@ impl Situation {
             Self::NotNow(shed) => Some(shed.word()),
             Self::TokensMissing => Some("tokens_missing"),
             Self::SlowBody => Some("slow_body"),
+            Self::EnvelopeUnreadable => Some("envelope_unreadable"),
             _ => None,
         }
     }
@@ -130,6 +136,7 @@ impl Situation {
             }
             Self::TokensMissing => ("tokens_missing", "no token is configured here yet; try again"),
             Self::SlowBody => ("slow_body", "the body did not arrive in time; try again"),
+            Self::EnvelopeUnreadable => ("envelope_unreadable", "cannot read the call's envelope; try again"),
             Self::TooLarge => ("too_large", "the body is longer than this endpoint takes"),
             Self::Unreadable(reason) => (reason.word(), "the body is not a message"),
             Self::NotNow(shed) => (shed.word(), "cannot store the message now; try again"),

@@ -134,8 +134,18 @@ where
     }
     let started = Instant::now();
     let answer = ingress.answer(head, body).await;
-    let response = dress(&answer);
-    count(&ingress.core.metrics, &answer, started);
+    counted(&ingress.core.metrics, &answer, started)
+}
+
+/// The response to a call of which nothing can be read, not even who calls.
+pub(crate) fn respond_unread(ingress: &Ingress) -> Response<Full<Bytes>> {
+    let answer = Answer::problem(Situation::EnvelopeUnreadable, None);
+    counted(&ingress.core.metrics, &answer, Instant::now())
+}
+
+fn counted(metrics: &IngressMetrics, answer: &Answer, started: Instant) -> Response<Full<Bytes>> {
+    let response = dress(answer);
+    count(metrics, answer, started);
     response
 }
 

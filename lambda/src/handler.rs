@@ -1,17 +1,12 @@
 //! One invocation: what its payload is, who answers it, and what the result means to mParticle.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::StatusCode;
 use lambda_runtime::Diagnostic;
 use penstock_ingress::{Front, answer::Then};
 use serde::Deserialize;
 
 use crate::{event::Payload, reply::Reply};
-
-/// The answer to an envelope that cannot be read.
-const UNFIT: Bytes = Bytes::from_static(
-    br#"{"code":"envelope_unreadable","message":"cannot read the call's envelope; try again"}"#,
-);
 
 /// A function error: the only way to say "try again" to who invokes a function directly.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +32,7 @@ pub(crate) async fn answer(front: &Front, payload: impl Future<Output = Bytes>) 
     let payload = payload.await;
     let (shape, response) = match Payload::read(&payload) {
         Payload::Call(event) => (event.shape(), front.answer_http(event.into_request()).await),
-        Payload::Unfit(shape) => (shape, unfit()),
+        Payload::Unfit(shape) => (shape, front.answer_unreadable_envelope().await),
         Payload::Message => {
             let (status, body) = front.answer(payload).await;
             note(status, &body);
@@ -46,17 +41,6 @@ pub(crate) async fn answer(front: &Front, payload: impl Future<Output = Bytes>) 
     };
     note(response.status(), response.body());
     Ok(Reply::http(shape, response))
-}
-
-/// To an envelope that cannot be read. It is AWS' or ours that is at fault and not the message in it, so that is to come
-/// again; and nothing is kept, as an envelope holds the token.
-fn unfit() -> Response<Bytes> {
-    let mut response = Response::new(UNFIT);
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
 }
 
 /// The result of a direct invocation, which has no status.
@@ -73,7 +57,7 @@ fn direct(status: StatusCode, body: &Bytes) -> Result<Reply, TryAgain> {
     Ok(Reply::message(body))
 }
 
-/// There are no metrics here, so what was not accepted is a log line.
+/// Nobody asks a function for its metrics, so what was not accepted is a log line.
 fn note(status: StatusCode, body: &Bytes) {
     if !status.is_success() && !status.is_redirection() {
         let code = problem(body).code;

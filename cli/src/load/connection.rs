@@ -5,11 +5,13 @@ use std::{
     net::SocketAddr,
 };
 
-use mio::{Interest, Registry, Token, net::TcpStream};
+use mio::{Registry, Token};
 
 use super::{
     Failure,
     reply::{Head, Reply},
+    stream::Stream,
+    tls::Tls,
 };
 
 /// First size of the buffer for answers.
@@ -19,6 +21,7 @@ const READ_BYTES: usize = 4 * 1024;
 #[derive(Clone)]
 pub(crate) struct Target {
     address: SocketAddr,
+    tls: Option<Tls>,
     /// Everything of the request before the digits of its length.
     signed: Vec<u8>,
     /// The same without the authorization.
@@ -26,7 +29,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// POST to that path of a server without TLS. `authorization` is the whole value of the header.
+    /// POST to that path of a server, without TLS. `authorization` is the whole value of the header.
     pub(crate) fn new(address: SocketAddr, host: &str, path: &str, authorization: Option<&str>) -> Self {
         let head = |authorization: &str| {
             format!(
@@ -36,7 +39,12 @@ impl Target {
         };
         let signed = authorization.map(|value| head(&format!("authorization: {value}\r\n")));
         let unsigned = head("");
-        Self { address, signed: signed.unwrap_or_else(|| unsigned.clone()), unsigned }
+        Self { address, tls: None, signed: signed.unwrap_or_else(|| unsigned.clone()), unsigned }
+    }
+
+    /// The same under TLS.
+    pub(crate) fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 }
 
@@ -45,6 +53,7 @@ impl Target {
 enum Phase {
     /// There is none.
     Resting,
+    /// The handshake of TLS included.
     Connecting,
     Writing,
     Reading,
@@ -65,7 +74,9 @@ pub(super) enum Step {
 pub(super) struct Connection<'a> {
     target: &'a Target,
     token: Token,
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
+    /// Why it could not be made the last time it could not.
+    refusal: Option<io::Error>,
     phase: Phase,
     request: Vec<u8>,
     written: usize,
@@ -80,6 +91,7 @@ impl<'a> Connection<'a> {
             target,
             token,
             stream: None,
+            refusal: None,
             phase: Phase::Resting,
             request: Vec::new(),
             written: 0,
@@ -103,17 +115,13 @@ impl<'a> Connection<'a> {
             return self.write();
         }
         self.phase = Phase::Connecting;
-        match self.connect(registry) {
-            Ok(()) => Step::Nothing,
-            Err(_) => self.fail(Failure::Connect),
+        match Stream::connect(self.target.address, self.target.tls.as_ref(), self.token, registry) {
+            Ok(stream) => {
+                self.stream = Some(stream);
+                Step::Nothing
+            }
+            Err(error) => self.refused(error),
         }
-    }
-
-    fn connect(&mut self, registry: &Registry) -> io::Result<()> {
-        let mut stream = TcpStream::connect(self.target.address)?;
-        registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
-        self.stream = Some(stream);
-        Ok(())
     }
 
     /// Goes on with what goes on, after the socket has said something; `closed`: that the other side sends no more.
@@ -132,10 +140,13 @@ impl<'a> Connection<'a> {
                 self.look();
                 Step::Nothing
             }
-            Phase::Connecting => match self.connected() {
-                Ok(true) => self.write_and_read(),
+            Phase::Connecting => match self.stream.as_mut().map_or(Ok(false), Stream::connected) {
+                Ok(true) => {
+                    self.phase = Phase::Writing;
+                    self.write_and_read()
+                }
                 Ok(false) => Step::Nothing,
-                Err(_) => self.fail(Failure::Connect),
+                Err(error) => self.refused(error),
             },
             // The answer may have come meanwhile, and the socket says so only once.
             Phase::Writing => self.write_and_read(),
@@ -146,26 +157,7 @@ impl<'a> Connection<'a> {
     /// Keeps a resting connection only if the other side has neither closed it nor said something unasked. What woke us
     /// may be no more than room to write.
     fn look(&mut self) {
-        let is_silent = |stream: &mut TcpStream| {
-            stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-        };
-        self.stream = self.stream.take().and_then(|mut stream| is_silent(&mut stream).then_some(stream));
-    }
-
-    fn connected(&mut self) -> io::Result<bool> {
-        let stream = self.stream.as_ref().ok_or(ErrorKind::NotConnected)?;
-        if let Some(error) = stream.take_error()? {
-            return Err(error);
-        }
-        match stream.peer_addr() {
-            Ok(_) => {
-                stream.set_nodelay(true)?;
-                self.phase = Phase::Writing;
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.stream = self.stream.take().and_then(|mut stream| stream.is_silent().then_some(stream));
     }
 
     fn write_and_read(&mut self) -> Step {
@@ -177,8 +169,11 @@ impl<'a> Connection<'a> {
 
     fn write(&mut self) -> Step {
         let Some(stream) = &mut self.stream else { return self.fail(Failure::Broken) };
-        while self.written < self.request.len() {
-            match stream.write(&self.request[self.written..]) {
+        loop {
+            let rest = &self.request[self.written..];
+            let written = if rest.is_empty() { stream.flush().map(|()| 0) } else { stream.write(rest) };
+            match written {
+                Ok(0) if rest.is_empty() => break,
                 Ok(0) => return self.fail(Failure::Broken),
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -225,6 +220,11 @@ impl<'a> Connection<'a> {
         Step::Answered
     }
 
+    fn refused(&mut self, error: io::Error) -> Step {
+        self.refusal = Some(error);
+        self.fail(Failure::Connect)
+    }
+
     fn fail(&mut self, failure: Failure) -> Step {
         (self.phase, self.stream) = (Phase::Resting, None);
         Step::Failed(failure)
@@ -232,9 +232,17 @@ impl<'a> Connection<'a> {
 
     /// The time of the exchange is over. The connection is not used again.
     pub(super) fn give_up(&mut self) -> Failure {
-        let failure = if self.phase == Phase::Connecting { Failure::Connect } else { Failure::Timeout };
-        self.fail(failure);
-        failure
+        if self.phase == Phase::Connecting {
+            self.refused(io::Error::new(ErrorKind::TimedOut, "connecting has taken too long"));
+            return Failure::Connect;
+        }
+        self.fail(Failure::Timeout);
+        Failure::Timeout
+    }
+
+    /// Why it could not be made, if it ever could not: of the last time.
+    pub(super) fn refusal(&self) -> Option<&io::Error> {
+        self.refusal.as_ref()
     }
 
     /// The last answer, once it is whole.

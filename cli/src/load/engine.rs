@@ -178,7 +178,13 @@ impl<'a> Engine<'a> {
         let status = outcome.as_ref().map(|reply| reply.status).map_err(|failure| *failure);
         self.tally.note(turn.at, started, ended, status);
         let latency = ended.saturating_sub(turn.at);
-        let ending = outcome.map_or_else(Ending::Failed, |reply| Ending::Answered { reply, latency });
+        let ending = match outcome {
+            Ok(reply) => Ending::Answered { reply, latency },
+            Err(failure) => {
+                let refusal = self.connections[place].refusal().filter(|_| failure == Failure::Connect);
+                Ending::Failed { failure, refusal }
+            }
+        };
         self.traffic.ended(turn.number, &ending, self.line);
         self.line.ended();
         if failure == Some(Failure::Connect) {

@@ -13,9 +13,11 @@ mod engine;
 mod line;
 mod reply;
 mod schedule;
+mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -25,6 +27,7 @@ pub(crate) use self::{
     reply::Reply,
     schedule::{Schedule, constant, poisson},
     tally::{LoadReport, Percentiles},
+    tls::{Tls, TlsError},
 };
 use self::{engine::Engine, tally::Tally};
 
@@ -66,13 +69,18 @@ pub(crate) enum Ending<'a> {
         latency: Duration,
     },
     /// Without one.
-    Failed(Failure),
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What is said of a connection that could not be made.
+        refusal: Option<&'a io::Error>,
+    },
 }
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// No connection.
+    /// No connection, or none under TLS where that is asked for.
     Connect,
     /// No answer within the limit, or the request could not be written within it.
     Timeout,

@@ -1,8 +1,10 @@
 //! Over real sockets, against a server that answers by a script.
 
+mod tls;
+
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{BufRead as _, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -26,9 +28,8 @@ fn serve(answer: impl Fn(&str) -> String + Send + Sync + Clone + 'static) -> Soc
     address
 }
 
-fn answer_all(stream: TcpStream, answer: &impl Fn(&str) -> String) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut writer = stream;
+fn answer_all(stream: impl Read + Write, answer: &impl Fn(&str) -> String) {
+    let mut reader = BufReader::new(stream);
     loop {
         let mut length = 0;
         loop {
@@ -49,7 +50,7 @@ fn answer_all(stream: TcpStream, answer: &impl Fn(&str) -> String) {
         if answer.is_empty() {
             return;
         }
-        writer.write_all(answer.as_bytes()).unwrap();
+        reader.get_mut().write_all(answer.as_bytes()).unwrap();
     }
 }
 

@@ -37,6 +37,9 @@ listed! {
         NotPost,
         /// The body did not arrive in time, or broke off.
         SlowBody,
+        /// The envelope in which another transport hands a call over cannot be read. Its maker or ours is at fault, and not
+        /// the message in it; and as it holds the token, no copy is kept.
+        EnvelopeUnreadable,
         /// The body is not a message.
         Unreadable(Unreadable),
         /// The body is longer than the absolute limit.

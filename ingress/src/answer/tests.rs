@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// The statuses of protocol.md 1.5, written down apart from the table.
-const EXPECTED: [(&str, u16, Then, Kept); 20] = [
+const EXPECTED: [(&str, u16, Then, Kept); 21] = [
     ("Stored", 200, Then::Done, Kept::Queued),
     ("Noop", 200, Then::Done, Kept::Nothing),
     ("Registration", 200, Then::Done, Kept::Nothing),
@@ -11,6 +11,7 @@ const EXPECTED: [(&str, u16, Then, Kept); 20] = [
     ("TokenWrong", 401, Then::Lost, Kept::Nothing),
     ("NotPost", 405, Then::Lost, Kept::Nothing),
     ("SlowBody", 408, Then::TriesAgain, Kept::Nothing),
+    ("EnvelopeUnreadable", 503, Then::TriesAgain, Kept::Nothing),
     ("Unreadable(Empty)", 400, Then::Lost, Kept::Quarantined),
     ("Unreadable(NotJson)", 400, Then::Lost, Kept::Quarantined),
     ("Unreadable(NotAnObject)", 400, Then::Lost, Kept::Quarantined),

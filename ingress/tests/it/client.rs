@@ -21,6 +21,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// One that came over no wire.
+    pub(crate) fn of(response: http::Response<bytes::Bytes>) -> Self {
+        let value = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = response.headers().iter().map(|(name, text)| (name.to_string(), value(text)));
+        Self {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body: response.body().to_vec(),
+        }
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the answer is JSON")
     }

@@ -69,6 +69,12 @@ async fn drive(into: Situation) -> Exit {
             Exit { running, sent: EVENTS.to_vec(), answer }
         }
         Situation::SlowBody => slow_body().await,
+        Situation::EnvelopeUnreadable => {
+            // Over a socket no call has an envelope.
+            let running = Running::start().await;
+            let answer = Answer::of(running.front().answer_unreadable_envelope().await);
+            Exit { running, sent: Vec::new(), answer }
+        }
         Situation::Unreadable(reason) => {
             let (headers, body): (&[_], _) = match reason {
                 Unreadable::Empty => (&[TOKEN], &b" \n"[..]),
@@ -147,6 +153,8 @@ async fn every_row_of_the_table_is_reached_with_its_status_and_what_it_keeps() {
             Then::Done => assert!(answer.json()["type"].as_str().unwrap().ends_with("_response")),
             Then::TriesAgain | Then::Lost => assert_eq!(answer.code(), situation.problem().0),
         }
+        assert_eq!(answer.headers["content-type"], "application/json;charset=utf-8", "{situation:?}");
+        assert_eq!(answer.headers.contains_key("retry-after"), answer.status == 503, "{situation:?}");
         let counted = format!("status=\"{}\"}} ", answer.status);
         let requests = running.metrics.render();
         let requests = requests.lines().filter(|line| line.starts_with("ingress_requests_total"));
@@ -154,6 +162,12 @@ async fn every_row_of_the_table_is_reached_with_its_status_and_what_it_keeps() {
             requests.filter(|line| line.contains(&counted)).any(|line| !line.ends_with(" 0")),
             "{situation:?}"
         );
+        if let Some(word) = situation.shed_word() {
+            assert!(
+                running.metric(&format!("ingress_shed_total{{reason=\"{word}\"}}")) > 0.0,
+                "{situation:?}"
+            );
+        }
 
         running.main.set(Fault::None);
         running.dead.set(Fault::None);

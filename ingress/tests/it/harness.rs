@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use penstock_ingress::{Deps, IngressConfig, Listeners, PartnerAnswers, RunError};
+use penstock_ingress::{Deps, Front, IngressConfig, Listeners, PartnerAnswers, RunError};
 use penstock_shared::{
     clock::Clock,
     config::{Settings, Sources},
@@ -47,7 +47,7 @@ pub(crate) struct Running {
     pub(crate) fallback: Arc<Faulty>,
     pub(crate) metrics: MetricsHandle,
     pub(crate) stop: CancellationToken,
-    spill: Arc<dyn Spill>,
+    deps: Deps,
     task: JoinSet<Result<(), RunError>>,
     folder: tempfile::TempDir,
 }
@@ -117,7 +117,7 @@ impl Running {
         let metrics = metrics::with_local_recorder(&recorder, IngressMetrics::new);
         let deps = Deps {
             queues: Queues { main: front, fallback, retry: queue("retry"), dead: dead.clone() },
-            spill: spill.clone(),
+            spill,
             partner,
             subscriptions,
             secret: None,
@@ -138,7 +138,13 @@ impl Running {
         let listeners = Listeners { calls: listener, tls: tls_listener };
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
-        task.spawn(penstock_ingress::run(deps, config, listeners, Some(admin_listener), stop.clone()));
+        task.spawn(penstock_ingress::run(
+            deps.clone(),
+            config,
+            listeners,
+            Some(admin_listener),
+            stop.clone(),
+        ));
         Self {
             address,
             tls,
@@ -148,10 +154,16 @@ impl Running {
             fallback: second,
             metrics: metrics_handle,
             stop,
-            spill,
+            deps,
             task,
             folder,
         }
+    }
+
+    /// The same without a server, as transports have it that bring whole messages. It shares queues and metrics; what it
+    /// accepts is not sent, as nothing packs for it.
+    pub(crate) fn front(&self) -> Front {
+        Front::new(self.deps.clone(), &config()).0
     }
 
     /// One call on a connection of its own.
@@ -198,7 +210,7 @@ impl Running {
     pub(crate) async fn bytes(&self, request: &PackedRequest) -> Bytes {
         match &request.body {
             PackedBody::Inline(body) => body.clone(),
-            PackedBody::Spilled { key, .. } => self.spill.get(key).await.unwrap(),
+            PackedBody::Spilled { key, .. } => self.deps.spill.get(key).await.unwrap(),
         }
     }
 

@@ -22,9 +22,14 @@ const PROFILES_MAX: u32 = 1_000_000;
 /// Play mParticle: send what it sends, at the rate it sends it, and treat answers as it does.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MparticleArgs {
-    /// Where the ingress listens, for example http://127.0.0.1:8080/. Without TLS.
+    /// Where the ingress listens, for example https://mparticle.acme.example/ or http://127.0.0.1:8080/.
     #[arg(long, value_name = "URL", env = "PENSTOCK_SEND_URL")]
     pub(super) url: Url,
+
+    /// PEM file of the authorities that the server's certificate may be of, instead of those this machine trusts; or of
+    /// that certificate itself, unless it is marked as an authority.
+    #[arg(long, value_name = "FILE.pem")]
+    pub(super) ca: Option<PathBuf>,
 
     /// The token mParticle would send. Better given in the environment than on a command line others can see.
     #[arg(long, value_name = "TOKEN", env = "PENSTOCK_TOKEN", hide_env_values = true)]

@@ -15,24 +15,21 @@ mod report;
 mod rules;
 mod sender;
 mod tally;
+mod target;
 #[cfg(test)]
 mod tests;
 mod world;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use secrecy::{ExposeSecret, SecretString};
-use tokio::net::lookup_host;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use url::{Position, Url};
 
 use self::arrivals::Arrivals;
 use self::progress::Progress;
@@ -41,9 +38,10 @@ use self::report::{Asked, Ended};
 use self::rules::Retries;
 use self::sender::Sender;
 use self::tally::Tally;
+use self::target::target;
 use self::world::{Population, World};
 use crate::exit::ExitStatus;
-use crate::load::{self, Line, LoadReport, Pace, Plan, Target};
+use crate::load::{self, Line, LoadReport, Pace, Plan};
 use crate::send::first_of;
 
 pub(crate) use self::args::MparticleArgs;
@@ -53,8 +51,6 @@ pub(crate) use self::args::MparticleArgs;
 const LATE_MAX: Duration = Duration::from_secs(60);
 /// How long an interrupted run waits for answers under way.
 const STOP_TIME_MAX: Duration = Duration::from_secs(2);
-/// How long the name in the URL may take to be looked up.
-const LOOKUP_TIME_MAX: Duration = Duration::from_secs(5);
 /// How often the record is written out and the progress shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// What customers have typed unless told otherwise: the settings of the sandbox.
@@ -64,12 +60,19 @@ const SETTINGS: [(&str, &str); 3] =
 /// Sends until everything is sent and answered, or until `stop`, and reports.
 ///
 /// # Errors
-/// The URL cannot be used, a file cannot be written, or standard output cannot be.
+/// The URL or the authorities cannot be used, a file cannot be written, or standard output cannot be.
 pub(crate) async fn run(args: MparticleArgs, stop: CancellationToken) -> Result<ExitStatus, anyhow::Error> {
+    if args.ca.is_some() && args.url.scheme() != "https" {
+        writeln!(
+            io::stderr(),
+            "error: --ca is for calls under TLS, and the URL does not begin with https://"
+        )?;
+        return Ok(ExitStatus::Usage);
+    }
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let asked = Asked { rate: args.rate, seed };
     let token = args.token.clone().or_else(|| first_of(args.tokens.as_ref()));
-    let target = target(&args.url, token.as_ref()).await?;
+    let target = target(&args.url, args.ca.as_deref(), token.as_ref()).await?;
     let record = match &args.record {
         Some(path) => Some(Record::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => None,
@@ -119,7 +122,7 @@ async fn send(
     let line = Arc::new(Line::new(Pace::Open(Box::new(arrivals)), LATE_MAX));
     sender.prepare(&line);
     let mut load = start(plan, line.clone(), sender.clone())?;
-    let progress = Progress::on_terminal();
+    let mut progress = Progress::on_terminal();
     let mut ticks = interval(SHOW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (report, interrupted) = loop {
@@ -140,8 +143,8 @@ async fn send(
             }
         }
     };
-    progress.end()?;
     let (mut tally, unfinished) = sender.look().context("the record cannot be written")?;
+    progress.end(&tally)?;
     tally.unfinished = unfinished;
     let dropped = report.as_ref().map_or(0, |report: &LoadReport| report.dropped);
     // A message whose next try was dropped is unfinished already.
@@ -162,25 +165,6 @@ fn start(
         done.send(load::run(&plan, &line, &*sender)).ok();
     })?;
     Ok(load)
-}
-
-async fn target(url: &Url, token: Option<&SecretString>) -> Result<Target, anyhow::Error> {
-    anyhow::ensure!(url.scheme() == "http", "the URL must begin with http://: calls go out without TLS");
-    let authority = &url[Position::BeforeHost..Position::AfterPort];
-    let host = url.host_str().context("the URL names no host")?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = url.port_or_known_default().unwrap_or(80);
-    let found = timeout(LOOKUP_TIME_MAX, lookup_host((host, port))).await;
-    let found = found.ok().and_then(Result::ok).and_then(|mut addresses| addresses.next());
-    let address: SocketAddr = found.with_context(|| format!("{host} is nowhere to be found"))?;
-    let path = &url[Position::BeforePath..Position::AfterQuery];
-    let authorization = token.map(|token| format!("Token {}", token.expose_secret()));
-    let is_sent = |value: &String| http::HeaderValue::from_str(value).is_ok();
-    anyhow::ensure!(
-        authorization.as_ref().is_none_or(is_sent),
-        "the token cannot be sent: it holds a line end or another character that no header may carry"
-    );
-    Ok(Target::new(address, authority, path, authorization.as_deref()))
 }
 
 fn population(args: &MparticleArgs) -> Population {

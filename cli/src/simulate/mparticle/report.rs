@@ -61,6 +61,7 @@ pub(super) fn json(ended: &Ended, asked: Asked) -> Value {
         "faulted": tally.faulted,
         "suspended": tally.suspended,
         "resumed": tally.resumed,
+        "no_connection": tally.no_connection,
         "violations": violations,
         "first_violations": first.collect::<Vec<_>>(),
     })

@@ -160,7 +160,12 @@ impl Traffic for Sender {
         let Some(job) = state.jobs.get(&turn).cloned() else { return };
         let (answer, latency) = match ending {
             Ending::Answered { reply, latency } => (Ok(reply.status), Some(*latency)),
-            Ending::Failed(failure) => (Err(*failure), None),
+            Ending::Failed { failure, refusal } => {
+                if let Some(refusal) = refusal {
+                    state.tally.no_connection.get_or_insert_with(|| refusal.to_string());
+                }
+                (Err(*failure), None)
+            }
         };
         state.tally.ended(job.message.kind, latency);
         match self.retries.verdict(answer.ok(), job.tries) {

@@ -66,6 +66,8 @@ pub(crate) struct Tally {
     pub(crate) suspended: u64,
     /// Connections that were resumed.
     pub(crate) resumed: u64,
+    /// What was said of the first connection that could not be made.
+    pub(crate) no_connection: Option<String>,
     pub(crate) violations: BTreeMap<Violation, u64>,
     /// The first of them.
     pub(crate) shown: Vec<Shown>,
@@ -127,6 +129,7 @@ impl Tally {
             faulted: 0,
             suspended: 0,
             resumed: 0,
+            no_connection: None,
             violations: BTreeMap::new(),
             shown: Vec::new(),
         }

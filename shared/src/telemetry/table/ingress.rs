@@ -37,6 +37,7 @@ const SHED: Label = Label {
         "queue_slow",
         "tokens_missing",
         "slow_body",
+        "envelope_unreadable",
         "other",
     ],
 };

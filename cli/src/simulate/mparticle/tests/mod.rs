@@ -4,6 +4,7 @@ mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use serde_json::Value;
@@ -141,8 +142,11 @@ async fn when_the_tries_are_used_up_an_audience_is_faulted_and_sent_nothing_more
 
 #[tokio::test]
 async fn a_resumed_audience_is_sent_its_changes_again() {
-    let server = Server::start(|call| match call.kind().as_str() {
-        "audience_membership_change_request" if call.number < 6 => Answer::status(403),
+    let changes = AtomicU64::new(0);
+    let server = Server::start(move |call| match call.kind().as_str() {
+        "audience_membership_change_request" if changes.fetch_add(1, Ordering::Relaxed) < 2 => {
+            Answer::status(403)
+        }
         _ => good(call),
     })
     .await;
