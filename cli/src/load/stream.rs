@@ -41,8 +41,10 @@ impl Stream {
     /// When there will be no connection.
     pub(super) fn connected(&mut self) -> io::Result<bool> {
         let socket = match self {
-            Self::Plain(socket) => &*socket,
+            // What a socket that was connected once has to say is read first: it may tell more than its error.
+            Self::Tls(stream) if stream.has_begun() => return stream.shake_hands(),
             Self::Tls(stream) => stream.socket(),
+            Self::Plain(socket) => &*socket,
         };
         if let Some(error) = socket.take_error()? {
             return Err(error);

@@ -70,7 +70,7 @@ impl Tls {
     /// A connection over a socket that need not be connected yet.
     pub(super) fn over(&self, socket: TcpStream) -> io::Result<TlsStream> {
         let session = ClientConnection::new(self.config.clone(), self.name.clone());
-        Ok(TlsStream { session: session.map_err(refused)?, socket })
+        Ok(TlsStream { session: session.map_err(refused)?, socket, has_begun: false })
     }
 }
 
@@ -94,6 +94,7 @@ fn believing(
 pub(super) struct TlsStream {
     session: ClientConnection,
     socket: TcpStream,
+    has_begun: bool,
 }
 
 impl TlsStream {
@@ -101,15 +102,24 @@ impl TlsStream {
         &self.socket
     }
 
+    /// Whether the handshake has begun, over a socket that was connected then.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Goes on with the handshake; true when it is over.
     ///
     /// # Errors
     /// When it fails: `InvalidData` if one side does not like the other, with the reason.
     pub(super) fn shake_hands(&mut self) -> io::Result<bool> {
-        let step = self.shake();
-        match step {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            step => step.map(|()| true),
+        self.has_begun = true;
+        match self.shake() {
+            Ok(()) => Ok(true),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => Ok(false),
+                ErrorKind::InvalidData => Err(error),
+                kind => Err(io::Error::new(kind, format!("TLS: the handshake has broken off: {error}"))),
+            },
         }
     }
 
@@ -117,8 +127,7 @@ impl TlsStream {
         self.flush()?;
         while self.session.is_handshaking() {
             if self.receive()? == 0 {
-                let what = "the server has closed the connection in the TLS handshake";
-                return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server has closed the connection"));
             }
             self.flush()?;
         }

@@ -203,6 +203,12 @@ fn a_server_without_tls_is_no_connection_and_the_reason_is_told() {
     for told in refused(&secure_plan(address, 1, &server.certificate())) {
         assert!(told.contains("does the server speak TLS"), "{told}");
     }
+    let closing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closing.local_addr().unwrap();
+    std::thread::spawn(move || closing.incoming().for_each(drop));
+    for told in refused(&secure_plan(address, 1, &server.certificate())) {
+        assert!(told.contains("handshake has broken off"), "{told}");
+    }
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let plan = secure_plan(silent.local_addr().unwrap(), 3, &server.certificate());
     for told in refused(&Plan { timeout: Duration::from_millis(150), ..plan }) {
