@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn ten_deletes_wait_for_nothing() {
+        let (noting, queue) = gathered();
+        let started = Instant::now();
+        join_all((0..10).map(|n| delete(&queue, n.to_string()))).await;
+        assert!(started.elapsed() < LINGER, "{:?}", started.elapsed());
+        assert_eq!(*noting.0.lock().unwrap(), [10]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_caller_that_goes_away_takes_no_delete_along() {
         let (noting, queue) = gathered();
         assert!(timeout(Duration::from_millis(1), delete(&queue, "a".into())).await.is_err());
