@@ -97,13 +97,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_that_connects_at_once_need_not_knock_twice() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(listener) = listener(address.parse().unwrap()) else { continue };
-            let address = listener.local_addr().unwrap();
-            // Nobody accepts meanwhile. A second knock comes after a second at the earliest.
-            let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
-            let crowd: Vec<TcpStream> = (0..400).map(|_| connect()).collect();
-            assert_eq!(crowd.len(), 400);
-        }
+        let listener = listener("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts meanwhile. A second knock comes after a second at the earliest.
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
+        let crowd: Vec<TcpStream> = (0..200).map(connect).collect();
+        assert_eq!(crowd.len(), 200);
     }
 }

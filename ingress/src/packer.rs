@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{answer::Shed, body::BytesPermit, config::PackingConfig};
-use bell::Bell;
+use bell::{Amount, Bell};
 use line::Line;
 use pace::Pace;
 pub(crate) use {outlet::Outlet, sending::Sender};
@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     request: PackedRequest,
     /// Held until the queue has said its word, whether or not anyone still waits for it.
     permit: BytesPermit,
+    /// When it was handed in.
+    since: Instant,
     by: Instant,
     reply: oneshot::Sender<Fate>,
 }
@@ -52,11 +54,6 @@ pub(crate) struct Entry {
 impl Entry {
     fn bytes(&self) -> usize {
         self.request.body.inline().map_or(0, Bytes::len)
-    }
-
-    /// What it adds to a pack of several.
-    fn bytes_in_company(&self) -> usize {
-        Some(self.bytes()).filter(|bytes| *bytes <= ALONE_ABOVE).unwrap_or(0)
     }
 }
 
@@ -94,10 +91,16 @@ impl Handle {
         by: Instant,
     ) -> Result<(), Shed> {
         let (reply, fate) = oneshot::channel();
-        let entry = Entry { request, permit, by, reply };
-        let bytes = entry.bytes_in_company();
+        let entry = Entry { request, permit, since: Instant::now(), by, reply };
+        let bytes = entry.bytes();
         self.entries.try_send(entry).map_err(|_| Shed::PackerFull)?;
-        self.bell.add(bytes as u64);
+        if bytes > self.pack_bytes_max {
+            // It has company of no one, and need not wait for any.
+            self.bell.add(Amount::one(0));
+            self.bell.ring();
+        } else {
+            self.bell.add(Amount::one(bytes));
+        }
         match timeout_at(by, fate).await {
             Ok(Ok(Fate::Stored)) => Ok(()),
             Ok(Ok(Fate::Failed) | Err(_)) => Err(Shed::QueueFailed),
@@ -116,7 +119,8 @@ pub(crate) fn new(config: PackingConfig, sender: Sender) -> (Handle, Packer) {
         entries,
         open: true,
         bell,
-        taken: 0,
+        taken: Amount::default(),
+        alone_above,
         line: Line::new(config.requests_max, alone_above),
         pace: Pace::new(config.linger_max),
         sender: Arc::new(sender),
@@ -131,8 +135,10 @@ pub(crate) struct Packer {
     entries: mpsc::Receiver<Entry>,
     open: bool,
     bell: Arc<Bell>,
-    /// Bytes of bodies taken out of the channel so far, as the bell counts them.
-    taken: u64,
+    /// Taken out of the channel so far, as the bell counts it.
+    taken: Amount,
+    /// Longer bodies share no pack.
+    alone_above: usize,
     line: Line<Entry>,
     pace: Pace,
     sender: Arc<Sender>,
@@ -158,7 +164,7 @@ impl Packer {
             let wake = self.due_at().filter(|_| sends.len() < self.config.sends_max);
             let gathers = self.line.open_since().is_some();
             if gathers {
-                self.bell.set(self.taken + self.line.until_full() as u64);
+                self.bell.set(self.taken.and(self.line.until_full()));
             }
             tokio::select! {
                 biased;
@@ -182,7 +188,7 @@ impl Packer {
         while self.open && self.line.has_room() {
             match self.entries.try_recv() {
                 Ok(entry) => {
-                    bytes += self.push(entry, now);
+                    bytes += self.push(entry);
                     taken += 1;
                 }
                 Err(TryRecvError::Empty) => break,
@@ -199,24 +205,24 @@ impl Packer {
     fn full_at(&self) -> usize {
         let unpacked = |bytes| self.sender.unpacked(bytes);
         let billed = unpacked(BILLED_BYTES / 100 * BILLED_FILLED);
-        self.pace.fill(unpacked(self.config.bytes_enough), billed).min(unpacked(self.config.bytes_max))
+        self.pace.fill(unpacked(self.config.bytes_enough), unpacked(self.config.bytes_max), billed)
     }
 
-    /// Returns its length, as the bell counts it.
-    fn push(&mut self, entry: Entry, now: Instant) -> usize {
-        let bytes = entry.bytes_in_company();
-        self.taken += bytes as u64;
-        self.line.push(entry.bytes(), entry, now);
-        bytes
+    /// Returns what it adds to a pack of several.
+    fn push(&mut self, entry: Entry) -> usize {
+        let (bytes, since) = (entry.bytes(), entry.since);
+        let in_company = if bytes > self.alone_above { 0 } else { bytes };
+        self.taken = self.taken.and(Amount::one(in_company));
+        self.line.push(bytes, entry, since);
+        in_company
     }
 
     /// Takes the first of many, after a silence.
     fn take_first(&mut self, entry: Option<Entry>) {
         match entry {
             Some(entry) => {
-                let now = Instant::now();
-                let bytes = self.push(entry, now);
-                self.pace.note(1, bytes, now);
+                let bytes = self.push(entry);
+                self.pace.note(1, bytes, Instant::now());
             }
             None => self.open = false,
         }

@@ -4,7 +4,7 @@
 
 use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::{extract::State, handler::Handler as _, response::Response as Answered};
+use axum::{extract::State, handler::Handler as _};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
@@ -57,8 +57,13 @@ struct Calling {
 pub(crate) fn service(
     ingress: Arc<Ingress>,
     calls: Calls,
-) -> impl Service<Request<Incoming>, Response = Answered, Error = Infallible, Future: Send + 'static> + Clone + use<>
-{
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<axum::body::Body>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Clone
++ use<> {
     any.with_state(Calling { ingress, calls })
 }
 
@@ -66,7 +71,19 @@ async fn any(
     State(Calling { ingress, calls }): State<Calling>,
     request: Request<axum::body::Body>,
 ) -> Response<Full<Bytes>> {
-    respond(&ingress, request, &calls).await
+    let is_head = request.method() == Method::HEAD;
+    let response = respond(&ingress, request, &calls).await;
+    if is_head { without_body(response) } else { response }
+}
+
+/// The answer to HEAD: as long as it says, and not sent. hyper sees to that over HTTP/1.1 alone.
+fn without_body(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let length = response.body().size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT);
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Full::default();
+    response
 }
 
 /// Answers a request of one of a connection's `calls`, whatever it is.

@@ -33,9 +33,10 @@ use crate::{
     router::{self, Ingress},
 };
 
-/// Longest header with its line, in bytes, and so the read buffer of a connection. What is longer, or no HTTP, hyper
-/// answers by itself: 431, 414 or 400 to HTTP/1.1, 431 or a reset to HTTP/2. These are the only statuses that are not
-/// from the table. mParticle's headers are far below.
+/// Longest header with its line, in bytes, and so the read buffer of a connection. What is longer, has more than the
+/// hundred lines that hyper keeps without allocating, or is no HTTP, hyper answers by itself: 431, 414 or 400 to
+/// HTTP/1.1, 431 or a reset to HTTP/2. These are the only statuses that are not from the table. mParticle's headers are
+/// far below.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Calls at once on one HTTP/2 connection; a client with more waits, as it was told.
 const STREAMS_MAX: u32 = 256;

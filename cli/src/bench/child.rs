@@ -38,6 +38,9 @@ pub(super) enum StartError {
     /// It ended, or did not say that it listens.
     #[error("`penstock {arguments}` does not listen; it said:\n{said}")]
     Silent { arguments: String, said: String },
+    /// What asks the SQS behind it for its counts.
+    #[error("cannot set up a client")]
+    Stats(#[source] reqwest::Error),
 }
 
 impl Child {

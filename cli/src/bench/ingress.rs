@@ -23,7 +23,7 @@ use crate::exit::ExitStatus;
     after_help = "Examples:\n  penstock bench ingress\n  penstock bench ingress --only comparison --json figures.json\n  penstock bench ingress --quick --seconds 0.2"
 )]
 pub(crate) struct IngressArgs {
-    /// Seconds of each measurement; warming up takes a quarter of it besides.
+    /// Seconds of each measurement; each load settles for an eighth of it before.
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     pub(super) seconds: f64,
 
@@ -35,8 +35,8 @@ pub(crate) struct IngressArgs {
     #[arg(long, value_name = "PART")]
     only: Vec<Part>,
 
-    /// Compare this server alone with the bare one; may be given several times.
-    #[arg(long, value_name = "SERVER")]
+    /// Compare this server alone with the bare one, and measure nothing else; may be given several times.
+    #[arg(long, value_name = "SERVER", conflicts_with = "only")]
     pub(super) server: Vec<Subject>,
 
     /// Connections of the load, each with one request under way at a time.
@@ -94,7 +94,8 @@ pub(super) async fn run(args: IngressArgs) -> Result<ExitStatus, anyhow::Error> 
         cost: Vec::new(),
         overload: None,
     };
-    let wants = |part| args.only.is_empty() || args.only.contains(&part);
+    let only = if args.server.is_empty() { &args.only[..] } else { &[Part::Comparison] };
+    let wants = |part| only.is_empty() || only.contains(&part);
     if wants(Part::Comparison) {
         (report.comparison, report.full_load) = run.comparison().await?;
     }

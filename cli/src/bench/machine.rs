@@ -29,7 +29,7 @@ impl Machine {
         let processor = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         let load = file("/proc/loadavg");
         Self {
-            cores: cores(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
             processor: processor.map_or_else(String::new, |(_, name)| name.trim().to_owned()),
             kernel: file("/proc/sys/kernel/osrelease").trim().to_owned(),
             load_average: load.split(' ').take(3).collect::<Vec<_>>().join(" "),
@@ -37,11 +37,6 @@ impl Machine {
             unoptimised: cfg!(debug_assertions),
         }
     }
-}
-
-/// Processors this process may use.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The kind of the file system with the longest mount point above the folder.

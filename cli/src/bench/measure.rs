@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    machine,
     serve::sqs::Counts,
     subject::Running,
     usage::{self, Memory},
@@ -53,15 +52,14 @@ pub(super) struct Measured {
     pub(super) sqs: Option<Counts>,
 }
 
-/// Puts a load on a server. What it is asked before `settled` has passed is in no figure: connections are made then, and
-/// the pace is to last as much longer.
+/// Puts a load on a server. What it is asked before `settled` has passed is in no figure but the peak of its memory:
+/// connections are made then, and the pace is to last as much longer.
 ///
 /// # Errors
 /// When the server is gone, or a thread cannot be started.
 ///
 /// # Cancel safety
 /// When dropped, the load ends early, by itself.
-#[expect(clippy::cast_precision_loss, reason = "processors are few")]
 pub(super) async fn measure(
     running: &Running,
     bodies: &Arc<Bodies>,
@@ -76,11 +74,12 @@ pub(super) async fn measure(
     tokio::pin!(loading);
     let mut ended = None;
     tokio::select! {
+        biased;
         load = &mut loading => ended = Some(load),
         () = sleep(settled) => {}
     }
-    let (began, stolen_before) = (Instant::now(), usage::stolen());
-    let (sqs_before, before) = (running.counts().await?, used(running)?);
+    let (began, stolen_before, before) = (Instant::now(), usage::stolen(), used(running)?);
+    let sqs_before = running.counts().await?;
     let (mut looks, mut resident_bytes) = (tokio::time::interval(LOOK_EVERY), Vec::new());
     let load = loop {
         if let Some(ended) = ended {
@@ -91,9 +90,10 @@ pub(super) async fn measure(
             _ = looks.tick() => resident_bytes.push(used(running)?.memory.resident_bytes),
         }
     };
+    let after = used(running)?;
     let stolen = usage::stolen().saturating_sub(stolen_before);
-    let stolen_share = stolen.as_secs_f64() / began.elapsed().as_secs_f64() / machine::cores() as f64;
-    let (sqs_after, after) = (running.counts().await?, used(running)?);
+    let stolen_share = stolen.as_secs_f64() / began.elapsed().as_secs_f64();
+    let sqs_after = running.counts().await?;
     Ok(Measured {
         load,
         cpu: after.cpu.saturating_sub(before.cpu),

@@ -31,9 +31,10 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     let (settling, few) = (run.settling(), run.options.connections);
     let load = |per_second, settling| Pace::Open(constant(per_second, run.length(1.0) + settling));
     let before = measure(&running, &run.large, load(normal, settling), settling, few).await?;
-    let during = measure(&running, &run.large, load(offered, settling), settling, connections).await?;
-    // From the first request on: how soon it comes back is the question.
+    // From the first request on. What comes while it settles would be behind all that counts; and how soon the server
+    // comes back is the question.
     let none = Duration::ZERO;
+    let during = measure(&running, &run.large, load(offered, none), none, connections).await?;
     let after = measure(&running, &run.large, load(normal, none), none, few).await?;
     let (least, most) = extent(&during, run.length(1.0));
     Ok(Overload {
@@ -51,11 +52,11 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
     })
 }
 
-/// Least and most memory while requests were made: the last of them are answered later.
+/// Least and most memory, once the load is up and while requests were made: the last of them are answered later.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred looks")]
 fn extent(measured: &Measured, made_during: Duration) -> (u64, u64) {
     let looks = made_during.div_duration_f64(LOOK_EVERY) as usize;
-    let seen = measured.resident_bytes.iter().take(looks.max(1));
+    let seen = measured.resident_bytes.iter().take(looks.max(1)).skip(looks / 8);
     (seen.clone().min().copied().unwrap_or(0), seen.max().copied().unwrap_or(0))
 }
 

@@ -24,7 +24,8 @@ pub(super) const COMFORT: f64 = 0.6;
 const BUSY: f64 = 0.8;
 /// How long a load settles before it is measured, as a share of a measurement.
 const SETTLING: f64 = 0.125;
-/// A load is held when so many of 1,000 requests at most are not taken within what mParticle allows.
+/// A load is held when so many of 1,000 requests at most are not taken, and as few of the others not within what mParticle
+/// allows.
 const NOT_TAKEN_PER_MILLE: u64 = 1;
 const ANSWER_MS: f64 = 100.0;
 /// What is asked next when a load was not held, and how often at most.

@@ -99,6 +99,7 @@ pub(super) struct Place {
 pub(super) struct Running {
     server: Child,
     sqs: Option<Child>,
+    stats: reqwest::Client,
 }
 
 impl Place {
@@ -136,7 +137,8 @@ impl Place {
             }
         };
         let server = Child::start(&self.folder, &self.name("server"), &arguments, &settings).await?;
-        Ok(Running { server, sqs })
+        let stats = reqwest::Client::builder().no_proxy().timeout(STATS_TIME_MAX).build();
+        Ok(Running { server, sqs, stats: stats.map_err(StartError::Stats)? })
     }
 
     /// A name that no process before had.
@@ -199,9 +201,7 @@ impl Running {
     /// When the stand-in does not answer.
     pub(super) async fn counts(&self) -> Result<Option<Counts>, anyhow::Error> {
         let Some(sqs) = &self.sqs else { return Ok(None) };
-        let client = reqwest::Client::builder().no_proxy().timeout(STATS_TIME_MAX).build();
-        let client = client.context("cannot set up the client")?;
-        let answer = client.get(format!("http://{}/stats", sqs.address)).send().await?.bytes().await?;
+        let answer = self.stats.get(format!("http://{}/stats", sqs.address)).send().await?.bytes().await?;
         Ok(Some(serde_json::from_slice(&answer)?))
     }
 }

@@ -37,16 +37,17 @@ pub(super) fn of(process: u32) -> io::Result<Usage> {
     Ok(Usage { cpu: cpu(&stat).ok_or_else(unreadable)?, memory: memory(&status).ok_or_else(unreadable)? })
 }
 
-/// Processor time that the host of this machine has given to other guests, all processors together; none where that is
-/// not told.
+/// How long the host of this machine has kept a processor from it for other guests, on the average of all; zero where that
+/// is not told.
 pub(super) fn stolen() -> Duration {
     stolen_in(&std::fs::read_to_string("/proc/stat").unwrap_or_default()).unwrap_or_default()
 }
 
-/// The eighth number of the first line, which is of all processors.
+/// The eighth number of the first line, which is of all the processors that the lines after it tell of.
 fn stolen_in(stat: &str) -> Option<Duration> {
     let ticks: u64 = stat.strip_prefix("cpu ")?.split_ascii_whitespace().nth(7)?.parse().ok()?;
-    Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+    let processors = stat.lines().skip(1).filter(|line| line.starts_with("cpu")).count().max(1);
+    Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND) / u32::try_from(processors).ok()?)
 }
 
 /// utime and stime: the 14th and 15th fields, counted after the name, which may hold anything but ends with `)`.
@@ -77,9 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn what_other_guests_were_given_is_read_of_all_processors() {
-        let stat = "cpu  10 20 30 40 50 60 70 250 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
-        assert_eq!(stolen_in(stat), Some(Duration::from_millis(2_500)));
+    fn what_other_guests_were_given_is_read_as_the_average_of_all_processors() {
+        let stat = "cpu  10 20 30 40 50 60 70 250 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 1 2 3 4 5 6 7 242 0 0\nctxt 9\n";
+        assert_eq!(stolen_in(stat), Some(Duration::from_millis(1_250)));
         assert_eq!(stolen_in("cpu 1 2 3\n"), None);
     }
 

@@ -369,13 +369,13 @@ fn what_is_sent_while_things_settle_is_counted_nowhere() {
         ok(body)
     });
     let ms = Duration::from_millis;
-    let starts = [0, 1, 2, 10, 11].map(ms).into_iter();
-    let line = Line::new(Pace::Open(Box::new(starts)), PATIENCE).settling(ms(10));
+    let starts = [0, 1, 2, 1_000, 1_001].map(ms).into_iter();
+    let line = Line::new(Pace::Open(Box::new(starts)), PATIENCE).settling(ms(1_000));
     let report = run(&plan(address, 2), &line, &Numbers::default()).unwrap();
     assert_eq!((begun.load(Ordering::Relaxed), report.sent, report.taken), (5, 2, 2));
     assert_eq!(report.timeline.iter().map(|second| second.taken).sum::<u64>(), 2);
     // Its time begins there, too.
-    assert!(report.seconds >= 0.001 && report.late_ms.max < 1_000.0, "{report:?}");
+    assert!(report.seconds < 0.9 && report.late_ms.max < 900.0, "{report:?}");
 
     // Too late, both.
     let line = Line::new(Pace::Open(Box::new([ms(0); 2].into_iter())), Duration::ZERO).settling(ms(1));

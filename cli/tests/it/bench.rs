@@ -55,4 +55,5 @@ async fn one_server_can_be_compared_alone_with_the_bare_one() {
     let subjects: Vec<_> =
         report["comparison"].as_array().unwrap().iter().map(|row| &row["subject"]).collect();
     assert_eq!(subjects, ["bare", "sqs_15ms"]);
+    assert!(report["latency"].as_array().unwrap().is_empty());
 }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use super::bell::Amount;
+
 /// Most packs in one call of the queue; SQS's batch.
 pub(super) const PACKS_PER_SEND: usize = 10;
 
@@ -41,8 +43,8 @@ impl<T> Line<T> {
         self.close_if_full();
     }
 
-    /// Adds a request of so many bytes.
-    pub(super) fn push(&mut self, bytes: usize, request: T, now: Instant) {
+    /// Adds a request of so many bytes that has waited since then.
+    pub(super) fn push(&mut self, bytes: usize, request: T, since: Instant) {
         if bytes > self.alone_above {
             self.large.push_back(request);
             return;
@@ -50,7 +52,7 @@ impl<T> Line<T> {
         if self.open_bytes + bytes > self.fill_to {
             self.close();
         }
-        self.open_since.get_or_insert(now);
+        self.open_since.get_or_insert(since);
         self.open_bytes += bytes;
         self.open.push(request);
         self.close_if_full();
@@ -85,14 +87,17 @@ impl<T> Line<T> {
         self.large.pop_front()
     }
 
-    /// Since when the open pack has waited; `None` when it is empty.
+    /// Since when the first of the open pack has waited; `None` when it is empty.
     pub(super) fn open_since(&self) -> Option<Instant> {
         self.open_since
     }
 
-    /// How many bytes more make the open pack full; more than none, as one that is full is not open.
-    pub(super) fn until_full(&self) -> usize {
-        self.fill_to.saturating_sub(self.open_bytes)
+    /// How much more makes the open pack full, the one or the other; more than none, as one that is full is not open.
+    pub(super) fn until_full(&self) -> Amount {
+        Amount {
+            requests: self.requests_max.saturating_sub(self.open.len()) as u64,
+            bytes: self.fill_to.saturating_sub(self.open_bytes) as u64,
+        }
     }
 
     /// False when two calls' worth of full packs wait: then requests are left in the channel.
@@ -136,7 +141,10 @@ mod tests {
         let mut line = Line::new(10, 100);
         line.push(60, 'a', now);
         line.fill_to(50);
-        assert_eq!((line.take(false), line.until_full()), (Some(vec![vec!['a']]), 50));
+        assert_eq!(
+            (line.take(false), line.until_full()),
+            (Some(vec![vec!['a']]), Amount { requests: 10, bytes: 50 })
+        );
     }
 
     #[tokio::test]
@@ -144,7 +152,7 @@ mod tests {
         let now = Instant::now();
         let mut line = Line::new(3, 100);
         line.push(1, 'a', now);
-        assert_eq!(line.until_full(), 99);
+        assert_eq!(line.until_full(), Amount { requests: 2, bytes: 99 });
         assert_eq!((line.take(false), line.open_since()), (None, Some(now)));
         assert_eq!((line.take(true), line.open_since()), (Some(vec![vec!['a']]), None));
     }

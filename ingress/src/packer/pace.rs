@@ -46,29 +46,33 @@ impl Pace {
 
     /// How long the first request of a pack is to wait for others: not at all when few are expected.
     pub(super) fn linger(&self) -> Duration {
-        if self.expected() < COMPANY_MIN { Duration::ZERO } else { self.linger_max.saturating_sub(EARLIER) }
+        if self.expected() < COMPANY_MIN { Duration::ZERO } else { self.longest() }
+    }
+
+    fn longest(&self) -> Duration {
+        self.linger_max.saturating_sub(EARLIER)
     }
 
     /// Requests expected in the longest wait.
     fn expected(&self) -> f64 {
-        self.linger_max.as_secs_f64() / self.gap.max(f64::MIN_POSITIVE)
+        self.longest().as_secs_f64() / self.gap.max(f64::MIN_POSITIVE)
     }
 
     /// How many bytes make a pack that need not wait longer: `enough`, or more when so many come that such packs would be
-    /// too many. The queue bills `billed` bytes as one request, and what is begun as a whole: once a pack would fill
-    /// several within the longest wait, it is closed at so many of them as it is sure to fill.
+    /// too many, but not above `most`. The queue bills `billed` bytes as one request, and what is begun as a whole: a
+    /// pack that would have more than that is closed at as many of them as are expected to come in the longest wait.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "bytes in memory are far below 2^52, and more than none"
     )]
-    pub(super) fn fill(&self, enough: usize, billed: usize) -> usize {
-        let (enough, billed) = (enough as f64, billed.max(1) as f64);
+    pub(super) fn fill(&self, enough: usize, most: usize, billed: usize) -> usize {
+        let billed = billed.max(1) as f64;
         let comes = self.expected() * self.bytes;
-        let fill = enough.max(comes * SHARE_MIN).min(comes.max(billed));
+        let fill = (enough as f64).max(comes * SHARE_MIN).min(comes.max(billed)).min(most as f64);
         let fill = if fill > billed { (fill / billed).floor() * billed } else { fill };
-        fill as usize
+        fill.max(1.0) as usize
     }
 }
 
@@ -112,19 +116,15 @@ mod tests {
         assert_eq!(pace.linger(), Duration::ZERO);
     }
 
-    /// Requests to a pack, of which 40 are billed as one, while 50 come in the longest wait of `linger`.
+    /// Requests in a full pack when 40 are billed as one, 300 is the most, and one comes each `gap`.
     async fn filled(enough: usize, gap: Duration) -> usize {
-        after(400, gap).await.fill(enough * BODY, 40 * BODY) / BODY
+        after(400, gap).await.fill(enough * BODY, 300 * BODY, 40 * BODY) / BODY
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pack_is_sent_when_it_holds_enough_unless_that_would_make_too_many_packs() {
         assert_eq!(filled(30, LINGER / 50).await, 30);
-        assert_eq!(
-            filled(10, LINGER / 50).await,
-            24,
-            "half of what comes meanwhile, a request less by rounding"
-        );
+        assert_eq!(filled(10, LINGER / 50).await, 23, "half of what comes meanwhile");
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,7 +132,8 @@ mod tests {
         assert_eq!(filled(1_000, LINGER / 39).await, 40, "one more would be billed as another");
         assert_eq!(filled(1_000, LINGER / 70).await, 40);
         assert_eq!(filled(1_000, LINGER / 90).await, 80);
-        assert_eq!(filled(1_000, LINGER / 250).await, 240);
-        assert_eq!(filled(100, LINGER / 250).await, 120, "half of what comes, in whole ones");
+        assert_eq!(filled(1_000, LINGER / 250).await, 200);
+        assert_eq!(filled(100, LINGER / 250).await, 80, "half of what comes, in whole ones");
+        assert_eq!(filled(1_000, LINGER / 1_000).await, 280, "the most, in whole ones");
     }
 }

@@ -125,7 +125,7 @@ impl Sender {
         late.into_iter().for_each(|entry| reply(entry.reply, Fate::Late));
         let (requests, waiting): (Vec<_>, Vec<_>) = in_time
             .into_iter()
-            .map(|Entry { request, permit, by, reply }| (request, Waiting { reply, by, permit }))
+            .map(|Entry { request, permit, by, reply, .. }| (request, Waiting { reply, by, permit }))
             .unzip();
         let mut left = vec![(Pack { requests }, waiting)];
         while let Some((mut pack, mut waiting)) = left.pop() {

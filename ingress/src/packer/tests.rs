@@ -210,7 +210,7 @@ async fn a_pack_that_holds_enough_waits_no_longer() {
     let bench = Bench::new(config, 1 << 20, &[]);
     let mut rng = fastrand::Rng::with_seed(1);
     let bodies: Vec<Bytes> = (0..600).map(|_| (0..3_000).map(|_| rng.u8(..)).collect()).collect();
-    // Two each ms: fifteen, which are enough, come in eight, and twenty-five in half of the longest wait.
+    // Two each ms: fifteen would be enough, but half of what comes is more, and of that twenty fill what is billed as one.
     let waits = join_all((0..).zip(&bodies).map(|(n, body)| {
         let bench = &bench;
         async move {
@@ -224,7 +224,49 @@ async fn a_pack_that_holds_enough_waits_no_longer() {
     let settled = &waits[100..500];
     assert!(settled.iter().all(|wait| *wait < ms(15)), "{:?}", settled.iter().max());
     let packs: Vec<usize> = bench.stored().concat().iter().map(Vec::len).collect();
-    assert!(packs.iter().all(|requests| *requests <= 25), "{packs:?}");
+    assert!(packs[20..packs.len() - 1].iter().all(|requests| *requests == 20), "{packs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_the_linger_for_packs_that_fill_by_number() {
+    let config = PackingConfig { requests_max: 8, linger_max: ms(25), ..CONFIG };
+    let bench = Bench::new(config, 1 << 20, &[]);
+    // Nine come in a wait, and eight make a pack: the ninth does not wait anew.
+    let waits = join_all((0..300).map(|n| {
+        let bench = &bench;
+        async move {
+            sleep(Duration::from_micros(2_700) * n).await;
+            let started = Instant::now();
+            assert_eq!(bench.store(i64::from(n)).await, Ok(()));
+            started.elapsed()
+        }
+    }));
+    let waits = waits.await;
+    assert!(waits.iter().all(|wait| *wait <= ms(25)), "{waits:?}");
+    let packs: Vec<usize> = bench.stored().concat().iter().map(Vec::len).collect();
+    assert!(packs[40..packs.len() - 1].iter().all(|requests| *requests == 8), "{packs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_request_does_not_wait_for_small_ones_to_be_sent() {
+    let config = PackingConfig { sends_max: 1, ..CONFIG };
+    let bench = Bench::new(config, 4_096, &[Step::Hang]);
+    let large = Bytes::from(vec![b' '; 3_500]);
+    let smalls = async {
+        // The first hangs in the one slot, the second is an open pack.
+        let second = async {
+            sleep(ms(1)).await;
+            bench.store(2).await
+        };
+        tokio::join!(bench.store(1), second)
+    };
+    let stored = async {
+        sleep(ms(10)).await;
+        let started = Instant::now();
+        (bench.store_body(3, large).await, started.elapsed())
+    };
+    let (_, stored) = tokio::join!(smalls, stored);
+    assert_eq!(stored, (Ok(()), Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]

@@ -298,7 +298,7 @@ async fn a_flood_of_garbage_is_all_answered_400_and_sampled() {
 async fn only_what_is_no_http_is_answered_outside_the_table() {
     let running = with(|config| config.calls.idle_timeout = Duration::from_secs(5)).await;
     let [long, longer] = [70_000, 1_000_000].map(|bytes| "x".repeat(bytes));
-    let many = (0..300).map(|n| format!("x-{n}: x\r\n")).collect::<String>();
+    let many = (0..101).map(|n| format!("x-{n}: x\r\n")).collect::<String>();
     let lines = [
         ("nonsense\r\n\r\n".to_owned(), 400),
         ("POST / HTTP/9.9\r\n\r\n".to_owned(), 400),

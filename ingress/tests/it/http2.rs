@@ -56,7 +56,14 @@ async fn calls_share_a_connection_and_are_answered_like_any() {
     assert_eq!(running.stored().await.len(), 300);
     let url = format!("http://{}/mparticle", running.address);
     assert_eq!(client.post(&url).body(EVENTS).send().await.unwrap().status(), 401);
-    assert_eq!(client.get(&url).send().await.unwrap().status(), 405);
+    let get = client.get(&url).send().await.unwrap();
+    assert_eq!(get.status(), 405);
+    let length = get.bytes().await.unwrap().len();
+    // What comes after the head of an answer to HEAD is an error of the protocol.
+    let head = client.head(&url).send().await.unwrap();
+    let said = head.headers()["content-length"].to_str().unwrap().to_owned();
+    assert_eq!((head.status().as_u16(), said), (405, length.to_string()));
+    assert_eq!(head.bytes().await.unwrap().len(), 0);
     assert_eq!(post(&client, &running, "null").await.status(), 400);
 }
 

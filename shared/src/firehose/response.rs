@@ -70,8 +70,9 @@ pub fn dsr(envelope: Envelope<'_>) -> Vec<u8> {
 /// The answer to a registration request: the envelope, then `document` (`sdk_version`, `name`, …) as it is. The
 /// envelope's own members win over those of the same name.
 pub fn registration(envelope: Envelope<'_>, document: &Map<String, Value>) -> Vec<u8> {
-    let own = serde_json::to_value(envelope.alone()).expect("plain structs always serialise");
-    let mut members = own.as_object().cloned().unwrap_or_default();
+    let Ok(Value::Object(mut members)) = serde_json::to_value(envelope.alone()) else {
+        unreachable!("a plain struct is an object")
+    };
     for (name, value) in document {
         members.entry(name.as_str()).or_insert_with(|| value.clone());
     }
