@@ -47,8 +47,7 @@ async fn one_part_can_be_measured_alone_and_printed_as_json() {
 
 #[tokio::test]
 async fn one_server_can_be_compared_alone_with_the_bare_one() {
-    let arguments =
-        ["bench", "ingress", "--quick", "--seconds", "0.1", "--only", "comparison", "--json", "-"];
+    let arguments = ["bench", "ingress", "--quick", "--seconds", "0.1", "--json", "-"];
     let ended = run(&[&arguments[..], &["--server", "sqs-15ms"]].concat(), &[]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
