@@ -22,7 +22,8 @@ const PROFILES_MAX: u32 = 1_000_000;
 /// Play mParticle: send what it sends, at the rate it sends it, and treat answers as it does.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MparticleArgs {
-    /// Where the ingress listens, for example https://mparticle.acme.example/ or http://127.0.0.1:8080/.
+    /// Where the ingress listens, for example `https://mparticle.acme.example/` or `http://127.0.0.1:8080/`. The host's
+    /// name is looked up once, and one of its addresses is called all the time.
     #[arg(long, value_name = "URL", env = "PENSTOCK_SEND_URL")]
     pub(super) url: Url,
 

@@ -72,7 +72,11 @@ pub(crate) async fn run(args: MparticleArgs, stop: CancellationToken) -> Result<
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let asked = Asked { rate: args.rate, seed };
     let token = args.token.clone().or_else(|| first_of(args.tokens.as_ref()));
-    let target = target(&args.url, args.ca.as_deref(), token.as_ref()).await?;
+    let found = target(&args.url, args.ca.as_deref(), token.as_ref());
+    // A name may have many addresses at which nobody answers.
+    let Some(target) = stop.run_until_cancelled(found).await.transpose()? else {
+        return Ok(ExitStatus::Failed);
+    };
     let record = match &args.record {
         Some(path) => Some(Record::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => None,
