@@ -14,7 +14,6 @@ mod sending;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use penstock_shared::{pack::PackedRequest, queue::meter::BILLED_BYTES};
 use tokio::{
     sync::{
@@ -29,6 +28,7 @@ use crate::{answer::Shed, body::BytesPermit, config::PackingConfig};
 use bell::{Amount, Bell};
 use line::Line;
 use pace::Pace;
+use sending::inline_len;
 pub(crate) use {outlet::Outlet, sending::Sender};
 
 /// Bodies larger than a pack that are sent at once; each may have to be spilled first, so they have slots of their own.
@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     request: PackedRequest,
     /// Held until the queue has said its word, whether or not anyone still waits for it.
     permit: BytesPermit,
+    /// What it adds to a pack of several, as the bell counts it.
+    adds: Amount,
     /// When it was handed in.
     since: Instant,
     by: Instant,
@@ -53,7 +55,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn bytes(&self) -> usize {
-        self.request.body.inline().map_or(0, Bytes::len)
+        inline_len(&self.request).unwrap_or(0)
     }
 }
 
@@ -91,15 +93,15 @@ impl Handle {
         by: Instant,
     ) -> Result<(), Shed> {
         let (reply, fate) = oneshot::channel();
-        let entry = Entry { request, permit, since: Instant::now(), by, reply };
-        let bytes = entry.bytes();
+        let bytes = inline_len(&request).unwrap_or(0);
+        let alone = bytes > self.pack_bytes_max;
+        let adds = Amount::one(if alone { 0 } else { bytes });
+        let entry = Entry { request, permit, adds, since: Instant::now(), by, reply };
         self.entries.try_send(entry).map_err(|_| Shed::PackerFull)?;
-        if bytes > self.pack_bytes_max {
+        self.bell.add(adds);
+        if alone {
             // It has company of no one, and need not wait for any.
-            self.bell.add(Amount::one(0));
             self.bell.ring();
-        } else {
-            self.bell.add(Amount::one(bytes));
         }
         match timeout_at(by, fate).await {
             Ok(Ok(Fate::Stored)) => Ok(()),
@@ -120,7 +122,6 @@ pub(crate) fn new(config: PackingConfig, sender: Sender) -> (Handle, Packer) {
         open: true,
         bell,
         taken: Amount::default(),
-        alone_above,
         line: Line::new(config.requests_max, alone_above),
         pace: Pace::new(config.linger_max),
         sender: Arc::new(sender),
@@ -137,8 +138,6 @@ pub(crate) struct Packer {
     bell: Arc<Bell>,
     /// Taken out of the channel so far, as the bell counts it.
     taken: Amount,
-    /// Longer bodies share no pack.
-    alone_above: usize,
     line: Line<Entry>,
     pace: Pace,
     sender: Arc<Sender>,
@@ -208,13 +207,12 @@ impl Packer {
         self.pace.fill(unpacked(self.config.bytes_enough), unpacked(self.config.bytes_max), billed)
     }
 
-    /// Returns what it adds to a pack of several.
-    fn push(&mut self, entry: Entry) -> usize {
-        let (bytes, since) = (entry.bytes(), entry.since);
-        let in_company = if bytes > self.alone_above { 0 } else { bytes };
-        self.taken = self.taken.and(Amount::one(in_company));
+    /// Returns how many bytes it adds to a pack of several.
+    fn push(&mut self, entry: Entry) -> u64 {
+        let (bytes, adds, since) = (entry.bytes(), entry.adds, entry.since);
+        self.taken = self.taken.and(adds);
         self.line.push(bytes, entry, since);
-        in_company
+        adds.bytes
     }
 
     /// Takes the first of many, after a silence.

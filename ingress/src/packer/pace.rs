@@ -35,7 +35,7 @@ impl Pace {
 
     /// Notes that so many requests came since the last time, of so many bytes together.
     #[expect(clippy::cast_precision_loss, reason = "bytes in memory are far below 2^52")]
-    pub(super) fn note(&mut self, requests: usize, bytes: usize, now: Instant) {
+    pub(super) fn note(&mut self, requests: usize, bytes: u64, now: Instant) {
         let since = self.last.replace(now).map_or(GAP_MAX, |last| now.duration_since(last).min(GAP_MAX));
         let requests = u32::try_from(requests).unwrap_or(u32::MAX).max(1);
         let gap = since.as_secs_f64() / f64::from(requests);
@@ -88,7 +88,7 @@ mod tests {
         let mut pace = Pace::new(LINGER);
         for _ in 0..requests {
             tokio::time::advance(gap).await;
-            pace.note(1, BODY, Instant::now());
+            pace.note(1, BODY as u64, Instant::now());
         }
         pace
     }
@@ -107,12 +107,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rush_after_a_silence_is_noticed_at_once_and_a_silence_after_a_rush_too() {
         let mut pace = Pace::new(LINGER);
-        pace.note(100, 100 * BODY, Instant::now());
+        pace.note(100, 100 * BODY as u64, Instant::now());
         tokio::time::advance(Duration::from_micros(100)).await;
-        pace.note(100, 100 * BODY, Instant::now());
+        pace.note(100, 100 * BODY as u64, Instant::now());
         assert_eq!(pace.linger(), LINGER - EARLIER);
         tokio::time::advance(Duration::from_secs(60)).await;
-        pace.note(1, BODY, Instant::now());
+        pace.note(1, BODY as u64, Instant::now());
         assert_eq!(pace.linger(), Duration::ZERO);
     }
 

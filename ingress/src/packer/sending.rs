@@ -177,7 +177,8 @@ impl Sender {
     }
 }
 
-fn inline_len(request: &PackedRequest) -> Option<usize> {
+/// How long its body is, if that is here.
+pub(super) fn inline_len(request: &PackedRequest) -> Option<usize> {
     request.body.inline().map(Bytes::len)
 }
 
