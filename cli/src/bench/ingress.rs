@@ -23,7 +23,8 @@ use crate::exit::ExitStatus;
     after_help = "Examples:\n  penstock bench ingress\n  penstock bench ingress --only comparison --json figures.json\n  penstock bench ingress --quick --seconds 0.2"
 )]
 pub(crate) struct IngressArgs {
-    /// Seconds of each measurement; each load settles for an eighth of it before.
+    /// Seconds of a measurement; what is measured in rounds takes a part of it each time. Each load settles for an eighth
+    /// of it before.
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     pub(super) seconds: f64,
 

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     serve::sqs::Counts,
+    stall::Watch,
     subject::Running,
     usage::{self, Memory},
 };
@@ -44,6 +45,8 @@ pub(super) struct Measured {
     pub(super) cpu: Duration,
     /// The share of the processors' time that the host gave to other guests.
     pub(super) stolen_share: f64,
+    /// The longest that a thread which only sleeps was not woken.
+    pub(super) stall: Duration,
     pub(super) before: Memory,
     pub(super) after: Memory,
     /// The server's resident bytes, looked at every 200 ms.
@@ -80,6 +83,7 @@ pub(super) async fn measure(
     }
     let (began, stolen_before, before) = (Instant::now(), usage::stolen(), used(running)?);
     let sqs_before = running.counts().await?;
+    let stalls = Watch::begin().context("no thread to watch for stalls")?;
     let (mut looks, mut resident_bytes) = (tokio::time::interval(LOOK_EVERY), Vec::new());
     let load = loop {
         if let Some(ended) = ended {
@@ -90,6 +94,7 @@ pub(super) async fn measure(
             _ = looks.tick() => resident_bytes.push(used(running)?.memory.resident_bytes),
         }
     };
+    let stall = stalls.end();
     let after = used(running)?;
     let stolen = usage::stolen().saturating_sub(stolen_before);
     let stolen_share = stolen.as_secs_f64() / began.elapsed().as_secs_f64();
@@ -98,6 +103,7 @@ pub(super) async fn measure(
         load,
         cpu: after.cpu.saturating_sub(before.cpu),
         stolen_share,
+        stall,
         before: before.memory,
         after: after.memory,
         resident_bytes,

@@ -9,6 +9,7 @@ mod overload;
 mod plan;
 mod report;
 mod serve;
+mod stall;
 mod subject;
 mod table;
 mod usage;

@@ -31,11 +31,29 @@ const ANSWER_MS: f64 = 100.0;
 /// What is asked next when a load was not held, and how often at most.
 const LESS: f64 = 0.9;
 const TRIES: usize = 8;
+/// How often servers are compared in turn, how often a latency is measured, and a cost.
+const COMPARED: Rounds = Rounds { count: 5, share: 0.25 };
+const LATENCIES: Rounds = Rounds { count: 3, share: 0.5 };
+const ONCE: Rounds = Rounds { count: 1, share: 1.0 };
 /// Files that a process has open besides its connections.
 const OTHER_FILES: usize = 100;
 /// Rates and connections of the quick form are these parts of the others.
 const QUICK_RATES: f64 = 0.04;
 const QUICK_CONNECTIONS: usize = 16;
+
+/// How often something is measured, and each time for which share of a measurement.
+#[derive(Clone, Copy)]
+struct Rounds {
+    count: usize,
+    share: f64,
+}
+
+impl Rounds {
+    /// Says which one of several it is.
+    fn of(self, round: usize) -> String {
+        if self.count == 1 { String::new() } else { format!(", round {round} of {}", self.count) }
+    }
+}
 
 /// What the parts of a run share.
 pub(super) struct Run {
@@ -107,20 +125,27 @@ impl Run {
         Ok(running)
     }
 
-    /// One row, at a rate.
+    /// One row, at a rate: the middle one of so many measurements, by its 99th percentile.
     async fn row(
         &self,
         running: &Running,
         label: Label,
         bodies: &Arc<Bodies>,
-        bare_us: Option<f64>,
+        rounds: Rounds,
     ) -> Result<Row, anyhow::Error> {
         let Label { subject, mode, rate_per_second, body_bytes } = label;
         let mode = mode.map_or_else(String::new, |mode| format!(", {} mode", mode.title()));
-        eprintln!("{}{mode}: {rate_per_second:.0}/s of {body_bytes} bytes", subject.title());
-        let pace = self.arrivals(rate_per_second, 1.0);
-        let measured = self.measure(running, bodies, pace).await?;
-        Ok(Row::new(label, measured, bare_us))
+        let mut rows = Vec::new();
+        for round in 1..=rounds.count {
+            eprintln!(
+                "{}{mode}: {rate_per_second:.0}/s of {body_bytes} bytes{}",
+                subject.title(),
+                rounds.of(round)
+            );
+            let pace = self.arrivals(rate_per_second, rounds.share);
+            rows.push(Row::new(label, self.measure(running, bodies, pace).await?, None));
+        }
+        Ok(Row::middle(rows, |row| row.load.latency_ms.p99))
     }
 
     /// What a server holds with the load beside it, in requests a second: what it takes in a closed loop, or as much
@@ -148,19 +173,39 @@ impl Run {
 
     /// Each server at one rate, and each as fast as it goes.
     pub(super) async fn comparison(&self) -> Result<(Vec<Row>, Vec<Row>), anyhow::Error> {
-        let (mut at_rate, mut at_full) = (Vec::<Row>::new(), Vec::<Row>::new());
+        let mut servers = Vec::new();
         for &subject in &self.compared {
-            let running = self.start(subject, None).await?;
-            let bare_us = |rows: &[Row]| rows.first().map(|bare| bare.cpu_us_per_request);
-            let label = self.label(subject, None, self.options.rate_per_second, &self.large);
-            at_rate.push(self.row(&running, label, &self.large, bare_us(&at_rate)).await?);
-            eprintln!("{}: as fast as it goes", subject.title());
-            let pace = Pace::Closed(self.lasting(1.0));
-            let measured = self.measure(&running, &self.large, pace).await?;
-            let label = Label { rate_per_second: measured.load.taken_per_second, ..label };
-            at_full.push(Row::new(label, measured, bare_us(&at_full)));
+            servers.push((subject, self.start(subject, None).await?));
         }
-        Ok((at_rate, at_full))
+        let at_rate = self.in_turn(&servers, Some(self.options.rate_per_second)).await?;
+        Ok((at_rate, self.in_turn(&servers, None).await?))
+    }
+
+    /// A row for each server, the bare one first: at a rate, or as fast as it goes. One after the other is measured, and
+    /// all again, each against the bare one of its round; of each the middle one counts. What slows the machine down for
+    /// some seconds is in a round, and not in the row.
+    async fn in_turn(
+        &self,
+        servers: &[(Subject, Running)],
+        rate: Option<f64>,
+    ) -> Result<Vec<Row>, anyhow::Error> {
+        let mut rounds: Vec<Vec<Row>> = servers.iter().map(|_| Vec::new()).collect();
+        for round in 1..=COMPARED.count {
+            let mut bare_us = None;
+            for ((subject, running), rows) in servers.iter().zip(&mut rounds) {
+                let how = rate.map_or_else(|| "as fast as it goes".to_owned(), |rate| format!("{rate:.0}/s"));
+                eprintln!("{}: {how}{}", subject.title(), COMPARED.of(round));
+                let closed = || Pace::Closed(self.lasting(COMPARED.share));
+                let pace = rate.map_or_else(closed, |rate| self.arrivals(rate, COMPARED.share));
+                let measured = self.measure(running, &self.large, pace).await?;
+                let rate = rate.unwrap_or(measured.load.taken_per_second);
+                let row = Row::new(self.label(*subject, None, rate, &self.large), measured, bare_us);
+                bare_us = bare_us.or(Some(row.cpu_us_per_request));
+                rows.push(row);
+            }
+        }
+        let cost = |row: &Row| row.cpu_ratio.unwrap_or(row.cpu_us_per_request);
+        Ok(rounds.into_iter().map(|rows| Row::middle(rows, cost)).collect())
     }
 
     pub(super) async fn latency(&self) -> Result<Vec<Row>, anyhow::Error> {
@@ -170,12 +215,12 @@ impl Run {
             let holds = self.holds(&running).await?;
             for rate in [self.rate(AVERAGE), holds * COMFORT, holds * BUSY] {
                 let label = self.label(Subject::Sqs15, Some(mode), rate, &self.large);
-                rows.push(self.row(&running, label, &self.large, None).await?);
+                rows.push(self.row(&running, label, &self.large, LATENCIES).await?);
             }
         }
         let label = self.label(Subject::Embedded, None, self.rate(AVERAGE), &self.large);
         let running = self.start(Subject::Embedded, None).await?;
-        rows.push(self.row(&running, label, &self.large, None).await?);
+        rows.push(self.row(&running, label, &self.large, LATENCIES).await?);
         Ok(rows)
     }
 
@@ -186,7 +231,7 @@ impl Run {
             for bodies in [&self.small, &self.large] {
                 for rate in [self.rate(AVERAGE), self.rate(PEAK)] {
                     let label = self.label(Subject::Sqs15, Some(mode), rate, bodies);
-                    rows.push(self.row(&running, label, bodies, None).await?);
+                    rows.push(self.row(&running, label, bodies, ONCE).await?);
                 }
             }
         }

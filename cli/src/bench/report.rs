@@ -67,11 +67,30 @@ pub(super) struct Row {
     pub(super) cpu_ratio: Option<f64>,
     /// The share of the processors' time that the host gave to other guests meanwhile.
     pub(super) stolen_share: f64,
+    /// Each measurement of this; the other figures are of the middle one.
+    pub(super) rounds: Vec<Round>,
     pub(super) resident_before_bytes: u64,
     pub(super) resident_after_bytes: u64,
     pub(super) resident_peak_bytes: u64,
     pub(super) sqs: Option<Bill>,
     pub(super) load: LoadReport,
+}
+
+/// One of several measurements of the same, in short.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Round {
+    pub(super) taken_per_second: f64,
+    pub(super) cpu_us_per_request: f64,
+    /// Against the bare server of the same round.
+    pub(super) cpu_ratio: Option<f64>,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) p999_ms: f64,
+    pub(super) max_ms: f64,
+    /// Refused, failed, or not sent in time.
+    pub(super) not_taken: u64,
+    /// The longest that a thread which only sleeps was not woken.
+    pub(super) stall_ms: f64,
 }
 
 /// What SQS would bill.
@@ -113,20 +132,43 @@ impl Row {
     pub(super) fn new(label: Label, measured: Measured, bare_us: Option<f64>) -> Self {
         let answers = measured.load.taken + measured.load.refused;
         let cpu_us_per_request = measured.cpu.as_secs_f64() * 1e6 / answers.max(1) as f64;
+        let cpu_ratio = bare_us.map(|bare| cpu_us_per_request / bare);
+        let load = &measured.load;
+        let round = Round {
+            taken_per_second: load.taken_per_second,
+            cpu_us_per_request,
+            cpu_ratio,
+            p50_ms: load.latency_ms.p50,
+            p99_ms: load.latency_ms.p99,
+            p999_ms: load.latency_ms.p999,
+            max_ms: load.latency_ms.max,
+            not_taken: load.refused + load.failed.total() + load.dropped,
+            stall_ms: measured.stall.as_secs_f64() * 1e3,
+        };
         Self {
             subject: label.subject,
             mode: label.mode,
             rate_per_second: label.rate_per_second,
             body_bytes: label.body_bytes,
             cpu_us_per_request,
-            cpu_ratio: bare_us.map(|bare| cpu_us_per_request / bare),
+            cpu_ratio,
             stolen_share: measured.stolen_share,
+            rounds: vec![round],
             resident_before_bytes: measured.before.resident_bytes,
             resident_after_bytes: measured.after.resident_bytes,
             resident_peak_bytes: measured.after.peak_bytes,
             sqs: measured.sqs.map(|counts| Bill::new(counts, measured.load.taken)),
             load: measured.load,
         }
+    }
+
+    /// Of several measurements of the same, at least one, the middle one by `figure`, which knows of all.
+    pub(super) fn middle(mut rows: Vec<Self>, figure: impl Fn(&Self) -> f64) -> Self {
+        let rounds = rows.iter().flat_map(|row| row.rounds.clone()).collect();
+        rows.sort_by(|one, other| figure(one).total_cmp(&figure(other)));
+        let mut row = rows.swap_remove(rows.len() / 2);
+        row.rounds = rounds;
+        row
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    report::{Overload, Report, Row},
+    report::{Overload, Report, Round, Row},
     subject::Mode,
 };
 use crate::load::LoadReport;
@@ -56,11 +56,12 @@ pub(super) fn of(report: &Report) -> String {
     text
 }
 
-const COMPARISON: [&str; 13] = [
+const COMPARISON: [&str; 14] = [
     "server",
     "taken/s",
     "CPU µs",
     "x bare",
+    "in rounds",
     "p50 ms",
     "p99 ms",
     "p99.9 ms",
@@ -80,6 +81,7 @@ fn comparison(row: &Row) -> Vec<String> {
         format!("{:.0}", load.taken_per_second),
         format!("{:.1}", row.cpu_us_per_request),
         ratio,
+        span(row, |round| round.cpu_ratio, 2),
         ms(load.latency_ms.p50),
         ms(load.latency_ms.p99),
         ms(load.latency_ms.p999),
@@ -92,7 +94,7 @@ fn comparison(row: &Row) -> Vec<String> {
     ]
 }
 
-const LATENCY: [&str; 11] = [
+const LATENCY: [&str; 13] = [
     "server",
     "mode",
     "rate/s",
@@ -100,8 +102,10 @@ const LATENCY: [&str; 11] = [
     "p50 ms",
     "p90 ms",
     "p99 ms",
+    "in rounds",
     "p99.9 ms",
     "max ms",
+    "stall ms",
     "not taken",
     "stolen %",
 ];
@@ -116,9 +120,11 @@ fn latency(row: &Row) -> Vec<String> {
         ms(load.latency_ms.p50),
         ms(load.latency_ms.p90),
         ms(load.latency_ms.p99),
+        span(row, |round| Some(round.p99_ms), 1),
         ms(load.latency_ms.p999),
-        ms(load.latency_ms.max),
-        (load.refused + load.failed.total() + load.dropped).to_string(),
+        ms(most(row, |round| round.max_ms)),
+        ms(most(row, |round| round.stall_ms)),
+        row.rounds.iter().map(|round| round.not_taken).sum::<u64>().to_string(),
         percent(row.stolen_share),
     ]
 }
@@ -174,6 +180,20 @@ fn overload_rows(overload: &Overload) -> [Vec<String>; 3] {
         row("during", overload.offered_per_second, &overload.during),
         row("after", overload.normal_per_second, &overload.after),
     ]
+}
+
+/// The most of all rounds.
+fn most(row: &Row, figure: impl Fn(&Round) -> f64) -> f64 {
+    row.rounds.iter().map(figure).fold(0.0, f64::max)
+}
+
+/// The least and the most of all rounds.
+fn span(row: &Row, figure: impl Fn(&Round) -> Option<f64>, digits: usize) -> String {
+    let figures = || row.rounds.iter().filter_map(&figure);
+    match (figures().min_by(f64::total_cmp), figures().max_by(f64::total_cmp)) {
+        (Some(least), Some(most)) => format!("{least:.digits$}-{most:.digits$}"),
+        _ => "-".to_owned(),
+    }
 }
 
 /// Without an answer, or never sent.

@@ -28,9 +28,33 @@ async fn every_part_of_the_bench_has_its_rows() {
         }
     }
     assert!(report["overload"]["after"]["taken"].as_u64().unwrap() > 0, "{report}");
+    for (part, rounds) in [("comparison", 5), ("full_load", 5), ("latency", 3), ("cost", 1)] {
+        assert!(rows(part).iter().all(|row| row["rounds"].as_array().unwrap().len() == rounds), "{part}");
+    }
 
     for line in ["ingress, embedded queue", "one SendMessage a request", "thrift", "during", "QUICK"] {
         assert!(ended.stdout.contains(line), "{line} is not in:\n{}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_middle_of_several_rounds_counts() {
+    let arguments = ["bench", "ingress", "--quick", "--seconds", "0.2", "--json", "-", "--only"];
+    let ended = run(&[&arguments[..], &["comparison", "--only", "latency"]].concat(), &[]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let middle = |row: &Value, figure: &str| {
+        let mut figures: Vec<f64> =
+            row["rounds"].as_array().unwrap().iter().map(|round| round[figure].as_f64().unwrap()).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    };
+    for row in ["comparison", "full_load"].iter().flat_map(|part| report[part].as_array().unwrap()) {
+        let figure = if row["subject"] == "bare" { "cpu_us_per_request" } else { "cpu_ratio" };
+        assert_eq!(row[figure], middle(row, figure), "{row}");
+    }
+    for row in report["latency"].as_array().unwrap() {
+        assert_eq!(row["load"]["latency_ms"]["p99"], middle(row, "p99_ms"), "{row}");
     }
 }
 
