@@ -47,6 +47,10 @@ pub(super) struct Measured {
     pub(super) stolen_share: f64,
     /// The longest that a thread which only sleeps was not woken.
     pub(super) stall: Duration,
+    /// The server's, when nobody had asked it yet.
+    pub(super) idle: Memory,
+    /// Each with one request under way at a time.
+    pub(super) connections: usize,
     pub(super) before: Memory,
     pub(super) after: Memory,
     /// The server's resident bytes, looked at every 200 ms.
@@ -104,6 +108,8 @@ pub(super) async fn measure(
         cpu: after.cpu.saturating_sub(before.cpu),
         stolen_share,
         stall,
+        idle: running.idle(),
+        connections,
         before: before.memory,
         after: after.memory,
         resident_bytes,

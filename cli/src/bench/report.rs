@@ -69,9 +69,13 @@ pub(super) struct Row {
     pub(super) stolen_share: f64,
     /// Each measurement of this; the other figures are of the middle one.
     pub(super) rounds: Vec<Round>,
+    /// What the server held before it was asked anything.
+    pub(super) resident_idle_bytes: u64,
     pub(super) resident_before_bytes: u64,
     pub(super) resident_after_bytes: u64,
     pub(super) resident_peak_bytes: u64,
+    /// What the server held more at its peak than before it was asked anything, for each request that can be under way.
+    pub(super) memory_bytes_per_request: f64,
     pub(super) sqs: Option<Bill>,
     pub(super) load: LoadReport,
 }
@@ -97,6 +101,8 @@ pub(super) struct Round {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Bill {
     pub(super) counts: Counts,
+    /// Calls that a million requests taken are sent by.
+    pub(super) send_calls_per_million: f64,
     /// Requests taken for each message on the queue.
     pub(super) requests_per_message: f64,
     /// The sends of a million requests taken.
@@ -132,6 +138,7 @@ impl Row {
     pub(super) fn new(label: Label, measured: Measured, bare_us: Option<f64>) -> Self {
         let answers = measured.load.taken + measured.load.refused;
         let cpu_us_per_request = measured.cpu.as_secs_f64() * 1e6 / answers.max(1) as f64;
+        let grown = measured.after.peak_bytes.saturating_sub(measured.idle.resident_bytes);
         let cpu_ratio = bare_us.map(|bare| cpu_us_per_request / bare);
         let load = &measured.load;
         let round = Round {
@@ -154,9 +161,11 @@ impl Row {
             cpu_ratio,
             stolen_share: measured.stolen_share,
             rounds: vec![round],
+            resident_idle_bytes: measured.idle.resident_bytes,
             resident_before_bytes: measured.before.resident_bytes,
             resident_after_bytes: measured.after.resident_bytes,
             resident_peak_bytes: measured.after.peak_bytes,
+            memory_bytes_per_request: grown as f64 / measured.connections.max(1) as f64,
             sqs: measured.sqs.map(|counts| Bill::new(counts, measured.load.taken)),
             load: measured.load,
         }
@@ -181,6 +190,7 @@ impl Bill {
         let deletes = counts.messages as f64 / DELETES_PER_CALL;
         Self {
             counts,
+            send_calls_per_million: counts.send_calls as f64 * 1e6 / taken,
             requests_per_message: taken / counts.messages.max(1) as f64,
             usd_per_million_sends: dollars(sends),
             usd_per_million: dollars(sends + counts.billed_receives as f64 + deletes),
@@ -190,7 +200,48 @@ impl Bill {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{bench::usage::Memory, load::Percentiles};
+
+    fn measured(cpu_ms: u64, p99: f64) -> Measured {
+        let latency_ms = Percentiles { p99, max: p99, ..Percentiles::default() };
+        let memory = |resident_bytes| Memory { resident_bytes, peak_bytes: resident_bytes };
+        Measured {
+            load: LoadReport { taken: 1_000, latency_ms, ..LoadReport::default() },
+            cpu: Duration::from_millis(cpu_ms),
+            stolen_share: 0.0,
+            stall: Duration::ZERO,
+            idle: memory(1_000),
+            connections: 8,
+            before: memory(2_000),
+            after: memory(9_000),
+            resident_bytes: Vec::new(),
+            sqs: None,
+        }
+    }
+
+    #[test]
+    fn the_middle_of_several_rounds_counts_and_knows_of_all_in_their_order() {
+        let label = Label { subject: Subject::Sqs, mode: None, rate_per_second: 1_000.0, body_bytes: 6_144 };
+        let rows = |bare_us| {
+            let rounds = [(50, 7.0), (90, 30.0), (40, 8.0), (60, 9.0), (45, 6.0)];
+            rounds.map(|(cpu_ms, p99)| Row::new(label, measured(cpu_ms, p99), bare_us)).to_vec()
+        };
+        let by_ratio = Row::middle(rows(Some(10.0)), |row| row.cpu_ratio.unwrap_or_default());
+        assert_eq!((by_ratio.cpu_ratio, by_ratio.load.latency_ms.p99), (Some(5.0), 7.0));
+        let ratios: Vec<_> = by_ratio.rounds.iter().filter_map(|round| round.cpu_ratio).collect();
+        assert_eq!(ratios, [5.0, 9.0, 4.0, 6.0, 4.5]);
+        let by_p99 = Row::middle(rows(None), |row| row.load.latency_ms.p99);
+        assert_eq!((by_p99.cpu_ratio, by_p99.cpu_us_per_request), (None, 40.0));
+    }
+
+    #[test]
+    fn memory_counts_from_before_the_first_request_and_for_each_that_can_be_under_way() {
+        let label = Label { subject: Subject::Bare, mode: None, rate_per_second: 1.0, body_bytes: 1 };
+        assert_eq!(Row::new(label, measured(1, 1.0), None).memory_bytes_per_request, 1_000.0);
+    }
 
     #[test]
     fn a_million_requests_cost_their_share_of_sends_receives_and_deletes() {
@@ -205,6 +256,7 @@ mod tests {
         let bill = Bill::new(counts, 1_000);
         let near = |value: f64, expected: f64| (value - expected).abs() < 1e-12;
         assert!(near(bill.requests_per_message, 50.0));
+        assert!(near(bill.send_calls_per_million, 10_000.0));
         // 40 billed requests for 1,000 are 40,000 for a million, at 40 cents a million.
         assert!(near(bill.usd_per_million_sends, 0.016));
         assert!(near(bill.usd_per_million, 0.40 * (40.0 + 50.0 + 2.0) / 1_000.0));

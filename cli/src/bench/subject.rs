@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{
     child::{Child, StartError},
     serve::sqs::Counts,
+    usage::{self, Memory},
 };
 use crate::load::Target;
 
@@ -100,6 +101,7 @@ pub(super) struct Running {
     server: Child,
     sqs: Option<Child>,
     stats: reqwest::Client,
+    idle: Memory,
 }
 
 impl Place {
@@ -138,7 +140,9 @@ impl Place {
         };
         let server = Child::start(&self.folder, &self.name("server"), &arguments, &settings).await?;
         let stats = reqwest::Client::builder().no_proxy().timeout(STATS_TIME_MAX).build();
-        Ok(Running { server, sqs, stats: stats.map_err(StartError::Stats)? })
+        // Where that cannot be read, no measurement can be made either.
+        let idle = usage::of(server.id()).map(|usage| usage.memory).unwrap_or_default();
+        Ok(Running { server, sqs, stats: stats.map_err(StartError::Stats)?, idle })
     }
 
     /// A name that no process before had.
@@ -184,6 +188,11 @@ fn aws(endpoint: &str) -> Vec<(&'static str, String)> {
 }
 
 impl Running {
+    /// What the server held when it was started and not asked yet.
+    pub(super) fn idle(&self) -> Memory {
+        self.idle
+    }
+
     /// Where the load goes.
     pub(super) fn target(&self) -> Target {
         let address = self.server.address;

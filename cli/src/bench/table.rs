@@ -8,6 +8,7 @@ use super::{
 };
 use crate::load::LoadReport;
 
+const KIB: f64 = 1_024.0;
 const MIB: f64 = 1_048_576.0;
 
 /// All parts that were measured.
@@ -56,7 +57,7 @@ pub(super) fn of(report: &Report) -> String {
     text
 }
 
-const COMPARISON: [&str; 14] = [
+const COMPARISON: [&str; 16] = [
     "server",
     "taken/s",
     "CPU µs",
@@ -69,6 +70,8 @@ const COMPARISON: [&str; 14] = [
     "failed",
     "MiB",
     "peak MiB",
+    "KiB/request",
+    "SQS calls",
     "$/million",
     "stolen %",
 ];
@@ -89,6 +92,8 @@ fn comparison(row: &Row) -> Vec<String> {
         missed(load),
         format!("{:.0}", mib(row.resident_after_bytes)),
         format!("{:.0}", mib(row.resident_peak_bytes)),
+        format!("{:.0}", row.memory_bytes_per_request / KIB),
+        row.sqs.map_or_else(|| "-".to_owned(), |bill| format!("{:.0}", bill.send_calls_per_million)),
         row.sqs.map_or_else(|| "-".to_owned(), |bill| dollars(bill.usd_per_million)),
         percent(row.stolen_share),
     ]

@@ -121,6 +121,7 @@ impl<'a> Engine<'a> {
     }
 
     /// In a closed loop, lets what sockets say gather a little before it is looked at: see [`GATHER`].
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, in the machine's time")]
     fn gather(&mut self) {
         if self.line.is_closed_loop() {
             let rest = (self.looked + GATHER).saturating_sub(self.line.now());

@@ -73,7 +73,7 @@ pub(crate) struct Percentiles {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct LoadReport {
     /// Requests that were begun.
     pub(crate) sent: u64,

@@ -127,7 +127,10 @@ fn a_closed_loop_sends_as_soon_as_a_connection_is_free() {
 fn a_closed_loop_lets_answers_gather_so_that_servers_need_not_wake_it_for_each() {
     let line = Line::new(Pace::Closed(Duration::from_secs(3_600)), PATIENCE);
     let report = run(&plan(serve(ok), 1), &line, &StopAt(50)).unwrap();
-    assert!(report.taken > 50 && report.seconds >= 0.045, "looked at more than once a millisecond: {report:?}");
+    assert!(
+        report.taken > 50 && report.seconds >= 0.045,
+        "looked at more than once a millisecond: {report:?}"
+    );
 }
 
 #[test]

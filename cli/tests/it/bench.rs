@@ -38,27 +38,6 @@ async fn every_part_of_the_bench_has_its_rows() {
 }
 
 #[tokio::test]
-async fn the_middle_of_several_rounds_counts() {
-    let arguments = ["bench", "ingress", "--quick", "--seconds", "0.2", "--json", "-", "--only"];
-    let ended = run(&[&arguments[..], &["comparison", "--only", "latency"]].concat(), &[]).await;
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
-    let middle = |row: &Value, figure: &str| {
-        let mut figures: Vec<f64> =
-            row["rounds"].as_array().unwrap().iter().map(|round| round[figure].as_f64().unwrap()).collect();
-        figures.sort_by(f64::total_cmp);
-        figures[figures.len() / 2]
-    };
-    for row in ["comparison", "full_load"].iter().flat_map(|part| report[part].as_array().unwrap()) {
-        let figure = if row["subject"] == "bare" { "cpu_us_per_request" } else { "cpu_ratio" };
-        assert_eq!(row[figure], middle(row, figure), "{row}");
-    }
-    for row in report["latency"].as_array().unwrap() {
-        assert_eq!(row["load"]["latency_ms"]["p99"], middle(row, "p99_ms"), "{row}");
-    }
-}
-
-#[tokio::test]
 async fn one_part_can_be_measured_alone_and_printed_as_json() {
     let arguments =
         ["bench", "ingress", "--quick", "--seconds", "0.1", "--only", "comparison", "--json", "-"];
