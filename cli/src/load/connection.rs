@@ -124,17 +124,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Goes on with what goes on, after the socket has said something; `closed`: that the other side sends no more.
-    pub(super) fn advance(&mut self, closed: bool) -> Step {
-        let step = self.go_on();
-        if closed && self.phase == Phase::Resting {
-            // It is said only once, and perhaps together with the end of the answer.
-            self.stream = None;
-        }
-        step
-    }
-
-    fn go_on(&mut self) -> Step {
+    /// Goes on with what goes on, after the socket has said something.
+    pub(super) fn advance(&mut self) -> Step {
         match self.phase {
             Phase::Resting => {
                 self.look();
