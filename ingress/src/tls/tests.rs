@@ -1,6 +1,7 @@
 use std::time::SystemTime;
 
 use penstock_shared::config::Sources;
+use penstock_testkit::Lines;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
 use super::*;
@@ -53,22 +54,11 @@ fn a_wrong_pair_is_a_mistake_of_the_settings_that_names_the_file_and_the_reason(
 }
 
 /// The lines that are logged on this thread while the guard lives.
-fn logged() -> (tracing::subscriber::DefaultGuard, Arc<std::sync::Mutex<Vec<u8>>>) {
-    #[derive(Clone)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines(Arc::default());
+fn logged() -> (tracing::subscriber::DefaultGuard, Lines) {
+    let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    (tracing::subscriber::set_default(subscriber), lines.0)
+    (tracing::subscriber::set_default(subscriber), lines)
 }
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -78,7 +68,7 @@ struct Watched {
     files: PairFiles,
     one: CertifiedKey<KeyPair>,
     certificates: Arc<Certificates>,
-    lines: Arc<std::sync::Mutex<Vec<u8>>>,
+    lines: Lines,
     stop: tokio_util::sync::CancellationToken,
     task: tokio::task::JoinSet<()>,
     _guard: tracing::subscriber::DefaultGuard,
@@ -101,7 +91,7 @@ impl Watched {
     }
 
     fn told(&self, word: &str) -> usize {
-        String::from_utf8(self.lines.lock().unwrap().clone()).unwrap().matches(word).count()
+        self.lines.text().matches(word).count()
     }
 
     async fn end(mut self) {
