@@ -72,7 +72,7 @@ async fn drive(into: Situation) -> Exit {
         Situation::EnvelopeUnreadable => {
             // Over a socket no call has an envelope.
             let running = Running::start().await;
-            let answer = Answer::of(running.front().answer_unreadable_envelope().await);
+            let answer = Answer::of(running.front().answer_unreadable_envelope());
             Exit { running, sent: Vec::new(), answer }
         }
         Situation::Unreadable(reason) => {
