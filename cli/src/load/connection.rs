@@ -169,11 +169,19 @@ impl<'a> Connection<'a> {
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Nothing,
-                Err(_) => return self.fail(Failure::Broken),
+                Err(_) => return self.read_what_is_left(),
             }
         }
         self.phase = Phase::Reading;
         Step::Nothing
+    }
+
+    /// The other side takes no more, and may have answered before.
+    fn read_what_is_left(&mut self) -> Step {
+        match self.read() {
+            Step::Nothing => self.fail(Failure::Broken),
+            step => step,
+        }
     }
 
     fn read(&mut self) -> Step {
