@@ -221,6 +221,12 @@ fn a_connection_that_the_server_closes_after_its_answer_fails_no_request() {
         fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
             b"x"
         }
+        fn ended(&self, _: u64, ending: &Ending<'_>, _: &Line) {
+            // The server did not see it, and the next one is not to wait for that.
+            if let Ending::Failed { .. } = ending {
+                self.0.fetch_add(1, Ordering::Release);
+            }
+        }
     }
     // Each connection is good for one answer, which does not say so.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
