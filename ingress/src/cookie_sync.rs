@@ -12,7 +12,6 @@ mod tests;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
-use http_body_util::Full;
 use penstock_shared::partner::{CookieSync, OptOutSignal, WithoutId};
 
 use crate::core::Core;
@@ -95,7 +94,7 @@ impl Core {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Option<Response<Full<Bytes>>> {
+    ) -> Option<Response<Bytes>> {
         let sync = self.partner.cookie_sync.as_ref()?;
         if !matches!(*method, Method::GET | Method::HEAD) || uri.path() != sync.path {
             return None;
@@ -116,7 +115,7 @@ pub(crate) fn respond(
     query: &str,
     headers: &HeaderMap,
     mint: impl FnOnce() -> String,
-) -> (Response<Full<Bytes>>, Outcome) {
+) -> (Response<Bytes>, Outcome) {
     let (mut response, outcome) = if opted_out(sync, headers) {
         (without_id(sync.without_id), Outcome::OptedOut)
     } else {
@@ -148,7 +147,7 @@ fn redirected(
     query: &str,
     headers: &HeaderMap,
     mint: impl FnOnce() -> String,
-) -> Result<(Response<Full<Bytes>>, Outcome), Refusal> {
+) -> Result<(Response<Bytes>, Outcome), Refusal> {
     if query.len() > QUERY_BYTES_MAX {
         return Err(Refusal::TooLong);
     }
@@ -158,7 +157,7 @@ fn redirected(
     let id = known.unwrap_or_else(mint);
     // Both are visible ASCII by now: a value that could break out of its header has been refused above.
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Refusal::RedirectUnreadable);
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(header::LOCATION, value(&target.with_id(&id))?);
     // A cookie that is there stays as whoever set it wanted it: a later end would be another promise to the person.
@@ -168,12 +167,12 @@ fn redirected(
     Ok((response, outcome))
 }
 
-fn without_id(answer: WithoutId) -> Response<Full<Bytes>> {
+fn without_id(answer: WithoutId) -> Response<Bytes> {
     let (status, body) = match answer {
         WithoutId::Image => (StatusCode::OK, PIXEL),
         WithoutId::NoContent => (StatusCode::NO_CONTENT, &[][..]),
     };
-    let mut response = Response::new(Full::new(Bytes::from_static(body)));
+    let mut response = Response::new(Bytes::from_static(body));
     *response.status_mut() = status;
     if !body.is_empty() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("image/gif"));
@@ -184,9 +183,9 @@ fn without_id(answer: WithoutId) -> Response<Full<Bytes>> {
 /// No image, on purpose. A browser shows an image whatever its status, and the Web SDK would take the sync as done and
 /// not call again for days, also after the mistake is mended. An answer that is no image is an error there, and the next
 /// page calls again.
-fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
+fn refused(refusal: Refusal) -> Response<Bytes> {
     let body = serde_json::json!({ "code": refusal.code(), "message": refusal.message() }).to_string();
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));

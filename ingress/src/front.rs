@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
 use penstock_shared::queue::Queues;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -108,15 +107,12 @@ impl Front {
     /// # Cancel safety
     /// When dropped, the message is either stored or not.
     pub async fn answer_http(&self, request: Request<Bytes>) -> Response<Bytes> {
-        whole(router::respond_whole(&self.ingress, request).await).await
+        router::respond_whole(&self.ingress, request).await
     }
 
-    /// Answers an HTTP call whose envelope cannot be read: it is to come again.
-    ///
-    /// # Cancel safety
-    /// Nothing is stored in any case.
-    pub async fn answer_unreadable_envelope(&self) -> Response<Bytes> {
-        whole(router::respond_unread(&self.ingress)).await
+    /// Answers an HTTP call whose envelope cannot be read: it is to come again, and nothing of it is stored.
+    pub fn answer_unreadable_envelope(&self) -> Response<Bytes> {
+        router::respond_unread(&self.ingress)
     }
 
     async fn decide(&self, bytes: Bytes) -> Answer {
@@ -132,12 +128,6 @@ impl Front {
             None => Answer::problem(Situation::NotNow(Shed::BytesInFlight), None),
         }
     }
-}
-
-async fn whole(response: Response<Full<Bytes>>) -> Response<Bytes> {
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap_or_else(|never| match never {});
-    Response::from_parts(head, body.to_bytes())
 }
 
 /// The core, its packer, and what keeps up which accounts are suspended, as every transport needs them.

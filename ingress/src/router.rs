@@ -73,16 +73,17 @@ async fn any(
 ) -> Response<Full<Bytes>> {
     let is_head = request.method() == Method::HEAD;
     let response = respond(&ingress, request, &calls).await;
-    if is_head { without_body(response) } else { response }
+    let response = if is_head { without_body(response) } else { response };
+    response.map(Full::new)
 }
 
 /// The answer to HEAD: as long as it says, and not sent. hyper sees to that over HTTP/1.1 alone.
-fn without_body(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    let length = response.body().size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT);
-    if let Some(length) = length {
+fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
+    if response.status() != StatusCode::NO_CONTENT {
+        let length = response.body().len();
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    *response.body_mut() = Full::default();
+    response.body_mut().clear();
     response
 }
 
@@ -90,7 +91,7 @@ fn without_body(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
 ///
 /// # Cancel safety
 /// When dropped, the message is either stored or not.
-async fn respond<B>(ingress: &Ingress, request: Request<B>, calls: &Calls) -> Response<Full<Bytes>>
+async fn respond<B>(ingress: &Ingress, request: Request<B>, calls: &Calls) -> Response<Bytes>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -129,12 +130,12 @@ where
 ///
 /// # Cancel safety
 /// When dropped, the message is either stored or not.
-pub(crate) async fn respond_whole(ingress: &Ingress, request: Request<Bytes>) -> Response<Full<Bytes>> {
+pub(crate) async fn respond_whole(ingress: &Ingress, request: Request<Bytes>) -> Response<Bytes> {
     let (head, body) = request.into_parts();
     receive(ingress, &head, &mut Source::new(Full::new(body))).await
 }
 
-async fn receive<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Full<Bytes>>
+async fn receive<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Bytes>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -142,7 +143,7 @@ where
     received.unwrap_or_else(|panic| panicked(&*panic, &ingress.core.metrics))
 }
 
-async fn decide<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Full<Bytes>>
+async fn decide<B>(ingress: &Ingress, head: &Parts, body: &mut Source<B>) -> Response<Bytes>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -155,12 +156,12 @@ where
 }
 
 /// The response to a call of which nothing can be read, not even who calls.
-pub(crate) fn respond_unread(ingress: &Ingress) -> Response<Full<Bytes>> {
+pub(crate) fn respond_unread(ingress: &Ingress) -> Response<Bytes> {
     let answer = Answer::problem(Situation::EnvelopeUnreadable, None);
     counted(&ingress.core.metrics, &answer, Instant::now())
 }
 
-fn counted(metrics: &IngressMetrics, answer: &Answer, started: Instant) -> Response<Full<Bytes>> {
+fn counted(metrics: &IngressMetrics, answer: &Answer, started: Instant) -> Response<Bytes> {
     let response = dress(answer);
     count(metrics, answer, started);
     response
@@ -221,8 +222,8 @@ impl Ingress {
     }
 }
 
-fn dress(answer: &Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body.clone()));
+fn dress(answer: &Answer) -> Response<Bytes> {
+    let mut response = Response::new(answer.body.clone());
     *response.status_mut() = answer.situation.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
@@ -238,7 +239,7 @@ fn dress(answer: &Answer) -> Response<Full<Bytes>> {
     response
 }
 
-fn panicked(panic: &(dyn Any + Send), metrics: &IngressMetrics) -> Response<Full<Bytes>> {
+fn panicked(panic: &(dyn Any + Send), metrics: &IngressMetrics) -> Response<Bytes> {
     let message =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = message.unwrap_or("no message"), "a call broke off");

@@ -1,6 +1,7 @@
 //! TLS of our own, for an ingress without a load balancer in front: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, and a
 //! certificate that can be renewed while it serves.
 
+pub mod pem;
 mod reload;
 
 use std::{
@@ -17,9 +18,10 @@ use rustls::{
     crypto::aws_lc_rs,
     version::{TLS12, TLS13},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 pub(crate) use reload::Certificates;
+
+use self::pem::PemError;
 
 /// The settings of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +55,21 @@ pub enum TlsError {
         reason: io::Error,
     },
     /// The file of the certificate holds none.
-    #[error("{0} holds no certificate in PEM form")]
-    NoCertificate(PathBuf),
+    #[error("{path} holds no certificate in PEM form: {reason}")]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+        /// What it holds instead.
+        reason: PemError,
+    },
     /// The file of the key holds none.
-    #[error("{0} holds no private key in PEM form that is not encrypted")]
-    NoKey(PathBuf),
+    #[error("{path} holds no private key in PEM form that is not encrypted: {reason}")]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+        /// What it holds instead.
+        reason: PemError,
+    },
     /// The two do not serve together.
     #[error("the certificate of {cert} and the key of {key} cannot be used: {reason}")]
     Unfit {
@@ -111,10 +123,10 @@ impl PairFiles {
     }
 
     fn fit(&self, cert: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
-        let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(cert).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty());
-        let chain = chain.ok_or_else(|| TlsError::NoCertificate(self.cert.clone()))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey(self.key.clone()))?;
+        let chain = pem::certificates(cert)
+            .map_err(|reason| TlsError::NoCertificate { path: self.cert.clone(), reason })?;
+        let key =
+            pem::private_key(key).map_err(|reason| TlsError::NoKey { path: self.key.clone(), reason })?;
         // Named, because the process may have no default: the client libraries bring several.
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])

@@ -32,7 +32,7 @@ pub(crate) async fn answer(front: &Front, payload: impl Future<Output = Bytes>) 
     let payload = payload.await;
     let (shape, response) = match Payload::read(&payload) {
         Payload::Call(event) => (event.shape(), front.answer_http(event.into_request()).await),
-        Payload::Unfit(shape) => (shape, front.answer_unreadable_envelope().await),
+        Payload::Unfit(shape) => (shape, front.answer_unreadable_envelope()),
         Payload::Message => {
             let (status, body) = front.answer(payload).await;
             note(status, &body);

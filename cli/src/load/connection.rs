@@ -124,17 +124,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Goes on with what goes on, after the socket has said something; `closed`: that the other side sends no more.
-    pub(super) fn advance(&mut self, closed: bool) -> Step {
-        let step = self.go_on();
-        if closed && self.phase == Phase::Resting {
-            // It is said only once, and perhaps together with the end of the answer.
-            self.stream = None;
-        }
-        step
-    }
-
-    fn go_on(&mut self) -> Step {
+    /// Goes on with what goes on, after the socket has said something.
+    pub(super) fn advance(&mut self) -> Step {
         match self.phase {
             Phase::Resting => {
                 self.look();
@@ -178,11 +169,19 @@ impl<'a> Connection<'a> {
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Nothing,
-                Err(_) => return self.fail(Failure::Broken),
+                Err(_) => return self.read_what_is_left(),
             }
         }
         self.phase = Phase::Reading;
         Step::Nothing
+    }
+
+    /// The other side takes no more, and may have answered before.
+    fn read_what_is_left(&mut self) -> Step {
+        match self.read() {
+            Step::Nothing => self.fail(Failure::Broken),
+            step => step,
+        }
     }
 
     fn read(&mut self) -> Step {

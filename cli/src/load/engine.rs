@@ -111,8 +111,7 @@ impl<'a> Engine<'a> {
             for event in &events {
                 let Token(place) = event.token();
                 if place < self.connections.len() {
-                    let closed = event.is_read_closed() || event.is_error();
-                    let step = self.connections[place].advance(closed);
+                    let step = self.connections[place].advance();
                     self.note(place, step);
                 }
             }

@@ -231,6 +231,12 @@ fn a_connection_that_the_server_closes_after_its_answer_fails_no_request() {
         fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
             b"x"
         }
+        fn ended(&self, _: u64, ending: &Ending<'_>, _: &Line) {
+            // The server did not see it, and the next one is not to wait for that.
+            if let Ending::Failed { .. } = ending {
+                self.0.fetch_add(1, Ordering::Release);
+            }
+        }
     }
     // Each connection is good for one answer, which does not say so.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -282,16 +288,23 @@ fn an_answer_in_two_pieces_costs_no_connection() {
     assert_eq!((report.taken, accepted.load(Ordering::Relaxed)), (200, 1));
 }
 
+/// More than sockets hold: it is not written before the server reads.
+struct Long(Vec<u8>);
+
+impl Default for Long {
+    fn default() -> Self {
+        Self(vec![b' '; 32 << 20])
+    }
+}
+
+impl Traffic for Long {
+    fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
+        &self.0
+    }
+}
+
 #[test]
 fn an_answer_that_comes_before_the_request_is_written_is_heard() {
-    struct Long(Vec<u8>);
-    impl Traffic for Long {
-        fn body<'a>(&'a self, _: u64, _: &'a mut Vec<u8>) -> &'a [u8] {
-            &self.0
-        }
-    }
-    // More than sockets hold: it is not written before the server reads, and that answers first.
-    let long = Long(vec![b' '; 32 << 20]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -301,8 +314,24 @@ fn an_answer_that_comes_before_the_request_is_written_is_heard() {
     });
     let line = Line::new(at_once(1), PATIENCE);
     let plan = Plan { timeout: Duration::from_secs(5), ..plan(address, 1) };
-    let report = run(&plan, &line, &long).unwrap();
+    let report = run(&plan, &line, &Long::default()).unwrap();
     assert_eq!((report.taken, report.failed.total()), (1, 0), "{report:?}");
+}
+
+#[test]
+fn an_answer_before_the_request_is_written_is_heard_though_the_server_resets_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            assert!(stream.peek(&mut [0]).unwrap() > 0);
+            stream.write_all(ok("early").as_bytes()).unwrap();
+            // What was sent is not read: that makes the end a reset.
+        }
+    });
+    let report = run(&plan(address, 1), &Line::new(at_once(3), PATIENCE), &Long::default()).unwrap();
+    assert_eq!((report.taken, report.failed.total()), (3, 0), "{report:?}");
 }
 
 #[test]

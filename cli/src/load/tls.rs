@@ -7,11 +7,12 @@ use std::{
 };
 
 use mio::net::TcpStream;
+use penstock_ingress::tls::pem::{self, PemError};
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, WantsVerifier,
     client::WantsClientCert,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, InvalidDnsNameError, ServerName, pem::PemObject as _},
+    pki_types::{InvalidDnsNameError, ServerName},
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
@@ -42,9 +43,22 @@ pub(crate) enum TlsError {
         source: io::Error,
     },
     /// It holds nothing to believe.
-    #[error("{0} holds no certificate in PEM form")]
-    NoCertificate(PathBuf),
-    /// A certificate, of this machine or of the file, that is none.
+    #[error("{path} holds no certificate in PEM form")]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+        /// What it holds instead.
+        source: PemError,
+    },
+    /// A certificate of the file that is none.
+    #[error("{path} holds a certificate that cannot be used")]
+    Unfit {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// The authorities of this machine.
     #[error("the authorities cannot be used")]
     Authorities(#[source] rustls::Error),
 }
@@ -81,11 +95,11 @@ fn believing(
     let Some(path) = ca else { return builder.with_platform_verifier().map_err(TlsError::Authorities) };
     let unreadable = |source| TlsError::Unreadable { path: path.to_owned(), source };
     let pem = std::fs::read(path).map_err(unreadable)?;
-    let found: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.ok().filter(|found| !found.is_empty());
+    let found = pem::certificates(&pem)
+        .map_err(|source| TlsError::NoCertificate { path: path.to_owned(), source })?;
     let mut roots = RootCertStore::empty();
-    for certificate in found.ok_or_else(|| TlsError::NoCertificate(path.to_owned()))? {
-        roots.add(certificate).map_err(TlsError::Authorities)?;
+    for certificate in found {
+        roots.add(certificate).map_err(|source| TlsError::Unfit { path: path.to_owned(), source })?;
     }
     Ok(builder.with_root_certificates(roots))
 }

@@ -40,7 +40,7 @@ fn component(text: &str) -> String {
 }
 
 struct Said {
-    response: Response<Full<Bytes>>,
+    response: Response<Bytes>,
     outcome: Outcome,
 }
 

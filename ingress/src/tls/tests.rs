@@ -1,6 +1,7 @@
 use std::time::SystemTime;
 
 use penstock_shared::config::Sources;
+use penstock_testkit::Lines;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
 use super::*;
@@ -31,15 +32,37 @@ fn a_wrong_pair_is_a_mistake_of_the_settings_that_names_the_file_and_the_reason(
     let other_key = write("other.pem", &other.signing_key.serialize_pem());
     let empty = write("empty.pem", "");
     let cut = write("cut.pem", &one.signing_key.serialize_pem()[..80]);
+    let line = write("line.pem", &one.signing_key.serialize_pem().replace('\n', ""));
+    let text = write("text.pem", "sesame");
+    let broken = write("broken.pem", &one.cert.pem().replacen('M', "!", 1));
+    let broken_key = write("broken_key.pem", &one.signing_key.serialize_pem().replacen('M', "!", 1));
     let both = |cert: &str, key: &str| mistakes(&format!("tls_cert = \"{cert}\"\ntls_key = \"{key}\"\n"));
 
     assert_eq!(both(&cert, &key), "");
     let cases = [
         (both("nowhere.pem", &key), "nowhere.pem cannot be read: "),
-        (both(&empty, &key), "empty.pem holds no certificate"),
-        (both(&key, &key), "key.pem holds no certificate"),
-        (both(&cert, &empty), "empty.pem holds no private key"),
-        (both(&cert, &cut), "cut.pem holds no private key"),
+        (both(&empty, &key), "empty.pem holds no certificate in PEM form: it is empty"),
+        (
+            both(&text, &key),
+            "text.pem holds no certificate in PEM form: no line of it begins with -----BEGIN",
+        ),
+        (both(&key, &key), "key.pem holds no certificate in PEM form: its sections are of another kind"),
+        (both(&broken, &key), "broken.pem holds no certificate in PEM form: a section is not base64: Inv"),
+        (
+            both(&cert, &empty),
+            "empty.pem holds no private key in PEM form that is not encrypted: it is empty",
+        ),
+        (
+            both(&cert, &text),
+            "text.pem holds no private key in PEM form that is not encrypted: no line of it",
+        ),
+        (both(&cert, &cert), "cert.pem holds no private key in PEM form that is not encrypted: its sections"),
+        (
+            both(&cert, &broken_key),
+            "broken_key.pem holds no private key in PEM form that is not encrypted: a s",
+        ),
+        (both(&cert, &cut), "that is not encrypted: a section has no line of its own that ends it"),
+        (both(&cert, &line), "that is not encrypted: a section has no line of its own that ends it"),
         (both(&cert, &other_key), "other.pem cannot be used: "),
         (mistakes(&format!("tls_cert = \"{cert}\"\n")), "only one of ingress.tls_cert and ingress.tls_key"),
         (mistakes("tls_listen = \"127.0.0.1:0\"\n"), "ingress.tls_listen is given without"),
@@ -53,22 +76,11 @@ fn a_wrong_pair_is_a_mistake_of_the_settings_that_names_the_file_and_the_reason(
 }
 
 /// The lines that are logged on this thread while the guard lives.
-fn logged() -> (tracing::subscriber::DefaultGuard, Arc<std::sync::Mutex<Vec<u8>>>) {
-    #[derive(Clone)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines(Arc::default());
+fn logged() -> (tracing::subscriber::DefaultGuard, Lines) {
+    let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    (tracing::subscriber::set_default(subscriber), lines.0)
+    (tracing::subscriber::set_default(subscriber), lines)
 }
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -78,7 +90,7 @@ struct Watched {
     files: PairFiles,
     one: CertifiedKey<KeyPair>,
     certificates: Arc<Certificates>,
-    lines: Arc<std::sync::Mutex<Vec<u8>>>,
+    lines: Lines,
     stop: tokio_util::sync::CancellationToken,
     task: tokio::task::JoinSet<()>,
     _guard: tracing::subscriber::DefaultGuard,
@@ -101,7 +113,7 @@ impl Watched {
     }
 
     fn told(&self, word: &str) -> usize {
-        String::from_utf8(self.lines.lock().unwrap().clone()).unwrap().matches(word).count()
+        self.lines.text().matches(word).count()
     }
 
     async fn end(mut self) {

@@ -72,7 +72,7 @@ async fn drive(into: Situation) -> Exit {
         Situation::EnvelopeUnreadable => {
             // Over a socket no call has an envelope.
             let running = Running::start().await;
-            let answer = Answer::of(running.front().answer_unreadable_envelope().await);
+            let answer = Answer::of(running.front().answer_unreadable_envelope());
             Exit { running, sent: Vec::new(), answer }
         }
         Situation::Unreadable(reason) => {
@@ -298,7 +298,8 @@ async fn a_flood_of_garbage_is_all_answered_400_and_sampled() {
 async fn only_what_is_no_http_is_answered_outside_the_table() {
     let running = with(|config| config.calls.idle_timeout = Duration::from_secs(5)).await;
     let [long, longer] = [70_000, 1_000_000].map(|bytes| "x".repeat(bytes));
-    let many = (0..101).map(|n| format!("x-{n}: x\r\n")).collect::<String>();
+    let [most, many] =
+        [100, 101].map(|lines| (0..lines).map(|n| format!("x-{n}: x\r\n")).collect::<String>());
     let lines = [
         ("nonsense\r\n\r\n".to_owned(), 400),
         ("POST / HTTP/9.9\r\n\r\n".to_owned(), 400),
@@ -308,6 +309,8 @@ async fn only_what_is_no_http_is_answered_outside_the_table() {
         ("POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".to_owned(), 400),
         (format!("POST / HTTP/1.1\r\nx: {longer}\r\n\r\n"), 431),
         (format!("POST / HTTP/1.1\r\n{many}\r\n"), 431),
+        // As many as may be: of the table, and of one without a token.
+        (format!("POST / HTTP/1.1\r\n{most}\r\n"), 401),
         (format!("POST /{longer} HTTP/1.1\r\n\r\n"), 431),
         // Or 431, when it does not come in one piece.
         (format!("POST /{long} HTTP/1.1\r\n\r\n"), 414),

@@ -1,31 +1,15 @@
 //! What must never stand in a log line.
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::HeaderName;
 use penstock_ingress::{auth::OAuthHeader, config::TokensConfig};
+use penstock_testkit::Lines;
 
 use crate::{
     faulty::Fault,
     harness::{Running, config},
 };
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn trap_98_no_log_line_holds_a_body_a_setting_or_a_token() {
@@ -67,7 +51,7 @@ async fn trap_98_no_log_line_holds_a_body_a_setting_or_a_token() {
     running.post(b"body-secret").await;
     running.stop.cancel();
     running.ended().await.unwrap();
-    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines = lines.text();
     assert!(
         lines.contains("the tokens cannot be read again") && lines.contains("no endpoint here serves"),
         "{lines}"

@@ -75,25 +75,8 @@ pub fn start_logs(config: &LogConfig, terminal: bool, color: bool) -> Result<(),
 /// The lines that are logged on this thread while the guard lives.
 #[cfg(test)]
 pub(crate) fn logged() -> (tracing::subscriber::DefaultGuard, impl Fn() -> String) {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines::default();
+    let lines = penstock_testkit::Lines::default();
     let writer = lines.clone();
     let subscriber = fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let read = move || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    (tracing::subscriber::set_default(subscriber), read)
+    (tracing::subscriber::set_default(subscriber), move || lines.text())
 }

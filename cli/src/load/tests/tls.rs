@@ -2,6 +2,7 @@
 
 use std::{net::TcpStream, path::Path};
 
+use mio::{Events, Poll, Token};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
     crypto::aws_lc_rs,
@@ -10,7 +11,7 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-use super::*;
+use super::{super::stream::Stream, *};
 
 /// What a server is asked for in a handshake: the name, and the protocol they agree on.
 type Asked = (Option<String>, Option<Vec<u8>>);
@@ -214,4 +215,32 @@ fn a_server_without_tls_is_no_connection_and_the_reason_is_told() {
     for told in refused(&Plan { timeout: Duration::from_millis(150), ..plan }) {
         assert!(told.contains("too long"), "{told}");
     }
+}
+
+#[test]
+fn what_a_server_without_tls_answers_is_the_reason_though_it_resets_the_connection() {
+    let server = Server::start(&TLS13, answer_each);
+    let tls = Tls::new("localhost", Some(&server.certificate())).unwrap();
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+    let address = plain.local_addr().unwrap();
+    let mut stream = Stream::connect(address, Some(&tls), Token(0), poll.registry()).unwrap();
+    let (mut other, _) = plain.accept().unwrap();
+    // What the socket says is waited for, so that there is nothing else to be told than what is expected of it.
+    let mut until = |said: fn(&mio::event::Event) -> bool| loop {
+        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        assert!(!events.is_empty(), "the socket says nothing");
+        if events.iter().any(said) {
+            return;
+        }
+    };
+    until(mio::event::Event::is_writable);
+    assert!(!stream.connected().unwrap());
+    assert!(other.peek(&mut [0]).unwrap() > 0);
+    other.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").unwrap();
+    // What was said to it is not read: that makes the end a reset.
+    drop(other);
+    until(mio::event::Event::is_error);
+    let told = stream.connected().unwrap_err().to_string();
+    assert!(told.contains("does the server speak TLS"), "{told}");
 }

@@ -88,14 +88,36 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_called_is_told_with_its_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let (absent, empty) = (folder.path().join("absent.pem"), folder.path().join("empty.pem"));
-        std::fs::write(&empty, "nothing").unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let absent = folder.path().join("absent.pem");
+        let (empty, text) = (file("empty.pem", ""), file("text.pem", "nothing"));
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let broken = file("broken.pem", &pair.cert.pem().replacen('M', "!", 1));
+        let key = file("key.pem", &pair.signing_key.serialize_pem());
+        let unfit = file("unfit.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
         let here = "https://127.0.0.1/";
         for (told, expected) in [
             (refused("ftp://127.0.0.1/", None).await, "must begin with http:// or https://"),
             (refused("https://-acme-.example/", None).await, "no certificate can be of -acme-.example: "),
             (refused(here, Some(&absent)).await, "absent.pem cannot be read: "),
-            (refused(here, Some(&empty)).await, "empty.pem holds no certificate"),
+            (refused(here, Some(&empty)).await, "empty.pem holds no certificate in PEM form: it is empty"),
+            (
+                refused(here, Some(&text)).await,
+                "text.pem holds no certificate in PEM form: no line of it begins",
+            ),
+            (
+                refused(here, Some(&broken)).await,
+                "broken.pem holds no certificate in PEM form: a section is not",
+            ),
+            (
+                refused(here, Some(&key)).await,
+                "key.pem holds no certificate in PEM form: its sections are of",
+            ),
+            (refused(here, Some(&unfit)).await, "unfit.pem holds a certificate that cannot be used: invalid"),
         ] {
             assert!(told.contains(expected), "{told}");
         }
