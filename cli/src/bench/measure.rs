@@ -17,6 +17,9 @@ use crate::load::{self, Line, LoadReport, Pace, Plan, Traffic};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Turns that wait longer for a free connection are dropped: the measured load was too much for the connections.
 const LATE_MAX: Duration = Duration::from_secs(2);
+/// How often the load looks at its sockets when a server goes as fast as it can, and there is much to see. At a rate it
+/// waits for them, to see answers when they come.
+const LOOK_EVERY_CLOSED: Duration = Duration::from_millis(1);
 /// How often memory is looked at.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -74,9 +77,10 @@ pub(super) async fn measure(
     settled: Duration,
     connections: usize,
 ) -> Result<Measured, anyhow::Error> {
+    let look_every = if matches!(pace, Pace::Closed(_)) { LOOK_EVERY_CLOSED } else { Duration::ZERO };
     let line = Arc::new(Line::new(pace, LATE_MAX).settling(settled));
     let _close = CloseOnDrop(line.clone());
-    let plan = Plan { target: running.target(), connections, timeout: TIMEOUT };
+    let plan = Plan { target: running.target(), connections, timeout: TIMEOUT, look_every };
     let loading = load::run_apart(plan, line, bodies.clone());
     tokio::pin!(loading);
     let mut ended = None;

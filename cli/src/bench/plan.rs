@@ -48,6 +48,9 @@ struct Rounds {
     share: f64,
 }
 
+/// In the quick form, where parts of a measurement would be too short for a single answer.
+const QUICK_ROUNDS: Rounds = Rounds { count: 2, share: 1.0 };
+
 impl Rounds {
     /// Says which one of several it is.
     fn of(self, round: usize) -> String {
@@ -89,6 +92,10 @@ impl Run {
 
     fn rate(&self, per_second: f64) -> f64 {
         scaled(per_second, self.options.quick)
+    }
+
+    fn rounds(&self, rounds: Rounds) -> Rounds {
+        if self.options.quick { QUICK_ROUNDS } else { rounds }
     }
 
     pub(super) fn length(&self, share: f64) -> Duration {
@@ -190,13 +197,14 @@ impl Run {
         rate: Option<f64>,
     ) -> Result<Vec<Row>, anyhow::Error> {
         let mut rounds: Vec<Vec<Row>> = servers.iter().map(|_| Vec::new()).collect();
-        for round in 1..=COMPARED.count {
+        let compared = self.rounds(COMPARED);
+        for round in 1..=compared.count {
             let mut bare_us = None;
             for ((subject, running), rows) in servers.iter().zip(&mut rounds) {
                 let how = rate.map_or_else(|| "as fast as it goes".to_owned(), |rate| format!("{rate:.0}/s"));
-                eprintln!("{}: {how}{}", subject.title(), COMPARED.of(round));
-                let closed = || Pace::Closed(self.lasting(COMPARED.share));
-                let pace = rate.map_or_else(closed, |rate| self.arrivals(rate, COMPARED.share));
+                eprintln!("{}: {how}{}", subject.title(), compared.of(round));
+                let closed = || Pace::Closed(self.lasting(compared.share));
+                let pace = rate.map_or_else(closed, |rate| self.arrivals(rate, compared.share));
                 let measured = self.measure(running, &self.large, pace).await?;
                 let rate = rate.unwrap_or(measured.load.taken_per_second);
                 let row = Row::new(self.label(*subject, None, rate, &self.large), measured, bare_us);
@@ -215,12 +223,12 @@ impl Run {
             let holds = self.holds(&running).await?;
             for rate in [self.rate(AVERAGE), holds * COMFORT, holds * BUSY] {
                 let label = self.label(Subject::Sqs15, Some(mode), rate, &self.large);
-                rows.push(self.row(&running, label, &self.large, LATENCIES).await?);
+                rows.push(self.row(&running, label, &self.large, self.rounds(LATENCIES)).await?);
             }
         }
         let label = self.label(Subject::Embedded, None, self.rate(AVERAGE), &self.large);
         let running = self.start(Subject::Embedded, None).await?;
-        rows.push(self.row(&running, label, &self.large, LATENCIES).await?);
+        rows.push(self.row(&running, label, &self.large, self.rounds(LATENCIES)).await?);
         Ok(rows)
     }
 

@@ -17,9 +17,6 @@ use super::{
 const CONNECT_PAUSE: Duration = Duration::from_millis(5);
 /// Longest wait of a loop that could begin something: another loop may have put a turn into the line meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// How often a closed loop looks at its sockets at most. A sender pays for waking a load that waits on the same machine,
-/// and is put off its processor by it; callers elsewhere cost a server neither, as network cards gather what they tell.
-const GATHER: Duration = Duration::from_millis(1);
 /// How often it is looked whether an exchange takes too long.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 /// What sockets say is taken so much at a time.
@@ -51,7 +48,7 @@ pub(super) struct Engine<'a> {
     /// A turn whose time is near.
     pending: Option<Turn>,
     swept: Duration,
-    /// When a closed loop last looked at its sockets.
+    /// When the sockets were looked at last.
     looked: Duration,
     scratch: Vec<u8>,
     tally: Tally,
@@ -97,13 +94,7 @@ impl<'a> Engine<'a> {
         loop {
             self.end_pauses();
             let Some(wake) = self.begin_what_is_due() else { return Ok(self.tally) };
-            let most = if self.free.is_empty() && self.pausing.is_empty() { SWEEP_EVERY } else { LOOK_EVERY };
-            let most = match wake.checked_sub(self.line.now()) {
-                Some(after) if after < most => self.alarm.set(after, most)?,
-                Some(_) => most,
-                None => Duration::ZERO,
-            };
-            self.gather();
+            let most = if self.gathered(wake) { Duration::ZERO } else { self.longest_wait(wake)? };
             match self.poll.poll(&mut events, Some(most)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -119,15 +110,28 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// In a closed loop, lets what sockets say gather a little before it is looked at: see [`GATHER`].
+    /// Lets what sockets say gather, if the plan wants it to, and no longer than until a turn is due at `wake`; then they
+    /// are not waited for.
     #[expect(clippy::disallowed_methods, reason = "a thread of its own, in the machine's time")]
-    fn gather(&mut self) {
-        if self.line.is_closed_loop() {
-            let rest = (self.looked + GATHER).saturating_sub(self.line.now());
-            if !rest.is_zero() {
-                std::thread::sleep(rest);
-            }
-            self.looked = self.line.now();
+    fn gathered(&mut self, wake: Duration) -> bool {
+        if self.plan.look_every.is_zero() {
+            return false;
+        }
+        let rest = wake.min(self.looked + self.plan.look_every).saturating_sub(self.line.now());
+        if !rest.is_zero() {
+            std::thread::sleep(rest);
+        }
+        self.looked = self.line.now();
+        true
+    }
+
+    /// How long to wait for sockets at most, with an alarm at `wake`.
+    fn longest_wait(&self, wake: Duration) -> io::Result<Duration> {
+        let most = if self.free.is_empty() && self.pausing.is_empty() { SWEEP_EVERY } else { LOOK_EVERY };
+        match wake.checked_sub(self.line.now()) {
+            Some(after) if after < most => self.alarm.set(after, most),
+            Some(_) => Ok(most),
+            None => Ok(Duration::ZERO),
         }
     }
 

@@ -33,7 +33,6 @@ pub(crate) struct Line {
     begun: Instant,
     late_max: Duration,
     settling: Duration,
-    is_closed_loop: bool,
     state: Mutex<State>,
 }
 
@@ -92,7 +91,6 @@ impl Line {
     /// A line that begins now. A turn that waited longer than `late_max` for a free connection is not handed out, and
     /// counted as dropped: that bounds the run.
     pub(crate) fn new(pace: Pace, late_max: Duration) -> Self {
-        let is_closed_loop = matches!(pace, Pace::Closed(_));
         let source = match pace {
             Pace::Open(mut schedule) => {
                 let next = schedule.next();
@@ -102,13 +100,7 @@ impl Line {
         };
         let state =
             State { source, numbered: 0, later: BinaryHeap::new(), out: 0, dropped: 0, closed: false };
-        Self {
-            begun: Instant::now(),
-            late_max,
-            settling: Duration::ZERO,
-            is_closed_loop,
-            state: Mutex::new(state),
-        }
+        Self { begun: Instant::now(), late_max, settling: Duration::ZERO, state: Mutex::new(state) }
     }
 
     /// Turns that are meant to start before this are sent and counted nowhere: connections are made meanwhile, and
@@ -121,11 +113,6 @@ impl Line {
     /// Until when turns are not counted.
     pub(super) fn counts_from(&self) -> Duration {
         self.settling
-    }
-
-    /// Whether each connection sends as soon as it is free.
-    pub(super) fn is_closed_loop(&self) -> bool {
-        self.is_closed_loop
     }
 
     /// Time since the beginning.

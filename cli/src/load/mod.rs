@@ -106,6 +106,10 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     /// For a connect, a write and each read of an answer; more than zero.
     pub(crate) timeout: Duration,
+    /// How often a loop looks at its sockets at most. With zero it waits for them, and who answers pays for waking it if
+    /// that is on the same machine, and may be put off its processor by it; callers elsewhere cost a server neither, as
+    /// network cards gather what they tell.
+    pub(crate) look_every: Duration,
 }
 
 /// Runs a load to its end, which comes when the schedule is through, everything is answered and nothing waits; or soon

@@ -91,8 +91,8 @@ fn answer_one(stream: &mut Secure) {
 }
 
 fn secure_plan(address: SocketAddr, connections: usize, ca: &Path) -> Plan {
-    let Plan { target, connections, timeout } = plan(address, connections);
-    Plan { target: target.with_tls(Tls::new("localhost", Some(ca)).unwrap()), connections, timeout }
+    let plan = plan(address, connections);
+    Plan { target: plan.target.with_tls(Tls::new("localhost", Some(ca)).unwrap()), ..plan }
 }
 
 /// Keeps what was said of connections that could not be made.

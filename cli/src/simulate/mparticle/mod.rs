@@ -104,6 +104,7 @@ pub(crate) async fn run(args: MparticleArgs, stop: CancellationToken) -> Result<
         target,
         connections: usize::from(args.connections),
         timeout: Duration::from_millis(args.timeout_ms),
+        look_every: Duration::ZERO,
     };
     let ended = send(Arc::new(sender), plan, arrivals, &stop).await?;
     if let Some(to) = &mut json {
