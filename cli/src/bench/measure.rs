@@ -19,9 +19,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LATE_MAX: Duration = Duration::from_secs(2);
 /// How often the load looks at its sockets when a server goes as fast as it can, and there is much to see. At a rate it
 /// waits for them, to see answers when they come.
-const LOOK_EVERY_CLOSED: Duration = Duration::from_millis(1);
+const CLOSED_LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How often memory is looked at.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(super) const MEMORY_EVERY: Duration = Duration::from_millis(200);
 
 /// What is sent: one body after the other, and again from the first.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub(super) async fn measure(
     settled: Duration,
     connections: usize,
 ) -> Result<Measured, anyhow::Error> {
-    let look_every = if matches!(pace, Pace::Closed(_)) { LOOK_EVERY_CLOSED } else { Duration::ZERO };
+    let look_every = if matches!(pace, Pace::Closed(_)) { CLOSED_LOOK_EVERY } else { Duration::ZERO };
     let line = Arc::new(Line::new(pace, LATE_MAX).settling(settled));
     let _close = CloseOnDrop(line.clone());
     let plan = Plan { target: running.target(), connections, timeout: TIMEOUT, look_every };
@@ -89,10 +89,10 @@ pub(super) async fn measure(
         load = &mut loading => ended = Some(load),
         () = sleep(settled) => {}
     }
+    let stalls = Watch::begin().context("no thread to watch for stalls")?;
     let (began, stolen_before, before) = (Instant::now(), usage::stolen(), used(running)?);
     let sqs_before = running.counts().await?;
-    let stalls = Watch::begin().context("no thread to watch for stalls")?;
-    let (mut looks, mut resident_bytes) = (tokio::time::interval(LOOK_EVERY), Vec::new());
+    let (mut looks, mut resident_bytes) = (tokio::time::interval(MEMORY_EVERY), Vec::new());
     let load = loop {
         if let Some(ended) = ended {
             break ended.context("the load could not be run")?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    measure::{LOOK_EVERY, Measured, measure},
+    measure::{MEMORY_EVERY, Measured, measure},
     plan::{self, COMFORT, Run},
     report::Overload,
     subject::Subject,
@@ -55,7 +55,7 @@ pub(super) async fn run(run: &Run) -> Result<Overload, anyhow::Error> {
 /// Least and most memory, once the load is up and while requests were made: the last of them are answered later.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred looks")]
 fn extent(measured: &Measured, made_during: Duration) -> (u64, u64) {
-    let looks = made_during.div_duration_f64(LOOK_EVERY) as usize;
+    let looks = made_during.div_duration_f64(MEMORY_EVERY) as usize;
     let seen = measured.resident_bytes.iter().take(looks.max(1)).skip(looks / 8);
     (seen.clone().min().copied().unwrap_or(0), seen.max().copied().unwrap_or(0))
 }

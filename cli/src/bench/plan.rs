@@ -112,8 +112,9 @@ impl Run {
         self.length(share) + self.settling()
     }
 
-    fn arrivals(&self, per_second: f64, share: f64) -> Pace {
-        Pace::Open(poisson(per_second, self.lasting(share), self.options.seed))
+    /// Each round of one measurement has arrivals of its own, the same for every server.
+    fn arrivals(&self, per_second: f64, share: f64, round: usize) -> Pace {
+        Pace::Open(poisson(per_second, self.lasting(share), self.options.seed.wrapping_add(round as u64)))
     }
 
     async fn measure(
@@ -127,7 +128,7 @@ impl Run {
 
     pub(super) async fn start(&self, subject: Subject, mode: Option<Mode>) -> Result<Running, anyhow::Error> {
         let running = self.place.start(subject, mode).await?;
-        let pace = self.arrivals(self.options.rate_per_second, 0.25);
+        let pace = self.arrivals(self.options.rate_per_second, 0.25, 0);
         self.measure(&running, &self.large, pace).await?;
         Ok(running)
     }
@@ -149,7 +150,7 @@ impl Run {
                 subject.title(),
                 rounds.of(round)
             );
-            let pace = self.arrivals(rate_per_second, rounds.share);
+            let pace = self.arrivals(rate_per_second, rounds.share, round);
             rows.push(Row::new(label, self.measure(running, bodies, pace).await?, None));
         }
         Ok(Row::middle(rows, |row| row.load.latency_ms.p99))
@@ -164,7 +165,7 @@ impl Run {
         let mut rate = measured.load.taken_per_second.max(1.0);
         for tries_left in (0..TRIES).rev() {
             eprintln!("does it hold {rate:.0}/s?");
-            let pace = self.arrivals(rate, 1.0);
+            let pace = self.arrivals(rate, 1.0, 0);
             let measured = self.measure(running, &self.large, pace).await?;
             if is_held(&measured.load) {
                 break;
@@ -204,7 +205,7 @@ impl Run {
                 let how = rate.map_or_else(|| "as fast as it goes".to_owned(), |rate| format!("{rate:.0}/s"));
                 eprintln!("{}: {how}{}", subject.title(), compared.of(round));
                 let closed = || Pace::Closed(self.lasting(compared.share));
-                let pace = rate.map_or_else(closed, |rate| self.arrivals(rate, compared.share));
+                let pace = rate.map_or_else(closed, |rate| self.arrivals(rate, compared.share, round));
                 let measured = self.measure(running, &self.large, pace).await?;
                 let rate = rate.unwrap_or(measured.load.taken_per_second);
                 let row = Row::new(self.label(*subject, None, rate, &self.large), measured, bare_us);
@@ -212,7 +213,10 @@ impl Run {
                 rows.push(row);
             }
         }
-        let cost = |row: &Row| row.cpu_ratio.unwrap_or(row.cpu_us_per_request);
+        let cost = |row: &Row| match row.subject {
+            Subject::Bare => row.cpu_us_per_request,
+            _ => row.cpu_ratio.unwrap_or(f64::INFINITY),
+        };
         Ok(rounds.into_iter().map(|rows| Row::middle(rows, cost)).collect())
     }
 

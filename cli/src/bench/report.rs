@@ -52,7 +52,7 @@ pub(super) struct Label {
     pub(super) body_bytes: usize,
 }
 
-/// One measurement.
+/// What was measured under one load: of several measurements the middle one, and all of them in short.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
     pub(super) subject: Subject,
@@ -63,7 +63,7 @@ pub(super) struct Row {
     pub(super) body_bytes: usize,
     /// Of the server, for each answer.
     pub(super) cpu_us_per_request: f64,
-    /// Against the bare server of the same run.
+    /// Against the bare server of the same round; `None` where that took too little to be counted.
     pub(super) cpu_ratio: Option<f64>,
     /// The share of the processors' time that the host gave to other guests meanwhile.
     pub(super) stolen_share: f64,
@@ -74,8 +74,8 @@ pub(super) struct Row {
     pub(super) resident_before_bytes: u64,
     pub(super) resident_after_bytes: u64,
     pub(super) resident_peak_bytes: u64,
-    /// What the server held more at its peak than before it was asked anything, for each request that can be under way.
-    pub(super) memory_bytes_per_request: f64,
+    /// What the server held more at its peak than before it was asked anything, for each connection.
+    pub(super) memory_bytes_per_connection: f64,
     pub(super) sqs: Option<Bill>,
     pub(super) load: LoadReport,
 }
@@ -91,8 +91,11 @@ pub(super) struct Round {
     pub(super) p99_ms: f64,
     pub(super) p999_ms: f64,
     pub(super) max_ms: f64,
-    /// Refused, failed, or not sent in time.
-    pub(super) not_taken: u64,
+    pub(super) refused: u64,
+    pub(super) failed: u64,
+    /// Not sent in time.
+    pub(super) dropped: u64,
+    pub(super) stolen_share: f64,
     /// The longest that a thread which only sleeps was not woken.
     pub(super) stall_ms: f64,
 }
@@ -132,6 +135,13 @@ pub(super) struct Overload {
     pub(super) after: LoadReport,
 }
 
+impl Round {
+    /// Refused, failed, or not sent in time.
+    pub(super) fn not_taken(&self) -> u64 {
+        self.refused + self.failed + self.dropped
+    }
+}
+
 impl Row {
     /// Reads a measurement. `bare_us` is the processor time of the bare server for each answer.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
@@ -139,7 +149,7 @@ impl Row {
         let answers = measured.load.taken + measured.load.refused;
         let cpu_us_per_request = measured.cpu.as_secs_f64() * 1e6 / answers.max(1) as f64;
         let grown = measured.after.peak_bytes.saturating_sub(measured.idle.resident_bytes);
-        let cpu_ratio = bare_us.map(|bare| cpu_us_per_request / bare);
+        let cpu_ratio = bare_us.filter(|bare| *bare > 0.0).map(|bare| cpu_us_per_request / bare);
         let load = &measured.load;
         let round = Round {
             taken_per_second: load.taken_per_second,
@@ -149,7 +159,10 @@ impl Row {
             p99_ms: load.latency_ms.p99,
             p999_ms: load.latency_ms.p999,
             max_ms: load.latency_ms.max,
-            not_taken: load.refused + load.failed.total() + load.dropped,
+            refused: load.refused,
+            failed: load.failed.total(),
+            dropped: load.dropped,
+            stolen_share: measured.stolen_share,
             stall_ms: measured.stall.as_secs_f64() * 1e3,
         };
         Self {
@@ -165,18 +178,24 @@ impl Row {
             resident_before_bytes: measured.before.resident_bytes,
             resident_after_bytes: measured.after.resident_bytes,
             resident_peak_bytes: measured.after.peak_bytes,
-            memory_bytes_per_request: grown as f64 / measured.connections.max(1) as f64,
+            memory_bytes_per_connection: grown as f64 / measured.connections.max(1) as f64,
             sqs: measured.sqs.map(|counts| Bill::new(counts, measured.load.taken)),
             load: measured.load,
         }
     }
 
-    /// Of several measurements of the same, at least one, the middle one by `figure`, which knows of all.
+    /// Of several measurements of the same, at least one, the middle one by `figure`, which knows of all, and of the most
+    /// memory.
     pub(super) fn middle(mut rows: Vec<Self>, figure: impl Fn(&Self) -> f64) -> Self {
         let rounds = rows.iter().flat_map(|row| row.rounds.clone()).collect();
+        let last = rows.last().map(|row| (row.resident_peak_bytes, row.memory_bytes_per_connection));
         rows.sort_by(|one, other| figure(one).total_cmp(&figure(other)));
         let mut row = rows.swap_remove(rows.len() / 2);
         row.rounds = rounds;
+        if let Some(last) = last {
+            // A peak never falls: the last one is of all rounds.
+            (row.resident_peak_bytes, row.memory_bytes_per_connection) = last;
+        }
         row
     }
 }
@@ -199,20 +218,21 @@ impl Bill {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::{bench::usage::Memory, load::Percentiles};
 
-    fn measured(cpu_ms: u64, p99: f64) -> Measured {
+    /// One with a thousand answers taken and one refused, of which the latest came, and the longest stall was, at p99.
+    pub(in crate::bench) fn measured(cpu_ms: u64, p99: f64) -> Measured {
         let latency_ms = Percentiles { p99, max: p99, ..Percentiles::default() };
         let memory = |resident_bytes| Memory { resident_bytes, peak_bytes: resident_bytes };
         Measured {
-            load: LoadReport { taken: 1_000, latency_ms, ..LoadReport::default() },
+            load: LoadReport { taken: 999, refused: 1, latency_ms, ..LoadReport::default() },
             cpu: Duration::from_millis(cpu_ms),
             stolen_share: 0.0,
-            stall: Duration::ZERO,
+            stall: Duration::from_secs_f64(p99 / 1e3),
             idle: memory(1_000),
             connections: 8,
             before: memory(2_000),
@@ -238,9 +258,15 @@ mod tests {
     }
 
     #[test]
-    fn memory_counts_from_before_the_first_request_and_for_each_that_can_be_under_way() {
+    fn a_bare_server_that_took_too_little_to_be_counted_is_no_measure() {
+        let label = Label { subject: Subject::Sqs, mode: None, rate_per_second: 1_000.0, body_bytes: 6_144 };
+        assert_eq!(Row::new(label, measured(50, 7.0), Some(0.0)).cpu_ratio, None);
+    }
+
+    #[test]
+    fn memory_counts_from_before_the_first_request_and_for_each_connection() {
         let label = Label { subject: Subject::Bare, mode: None, rate_per_second: 1.0, body_bytes: 1 };
-        assert_eq!(Row::new(label, measured(1, 1.0), None).memory_bytes_per_request, 1_000.0);
+        assert_eq!(Row::new(label, measured(1, 1.0), None).memory_bytes_per_connection, 1_000.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     report::{Overload, Report, Round, Row},
-    subject::Mode,
+    subject::{Mode, Subject},
 };
 use crate::load::LoadReport;
 
@@ -57,7 +57,7 @@ pub(super) fn of(report: &Report) -> String {
     text
 }
 
-const COMPARISON: [&str; 16] = [
+const COMPARISON: [&str; 15] = [
     "server",
     "taken/s",
     "CPU µs",
@@ -66,11 +66,10 @@ const COMPARISON: [&str; 16] = [
     "p50 ms",
     "p99 ms",
     "p99.9 ms",
-    "refused",
-    "failed",
+    "not taken",
     "MiB",
     "peak MiB",
-    "KiB/request",
+    "KiB/connection",
     "SQS calls",
     "$/million",
     "stolen %",
@@ -78,24 +77,29 @@ const COMPARISON: [&str; 16] = [
 
 fn comparison(row: &Row) -> Vec<String> {
     let load = &row.load;
-    let ratio = row.cpu_ratio.map_or_else(|| "1.00".to_owned(), |ratio| format!("{ratio:.2}"));
+    let (ratio, rounds) = match (row.cpu_ratio, row.subject) {
+        (_, Subject::Bare) => {
+            ("1.00".to_owned(), span(row, |round| Some(round.cpu_us_per_request), 1) + " µs")
+        }
+        (Some(ratio), _) => (format!("{ratio:.2}"), span(row, |round| round.cpu_ratio, 2)),
+        (None, _) => ("-".to_owned(), "-".to_owned()),
+    };
     vec![
         row.subject.title().to_owned(),
         format!("{:.0}", load.taken_per_second),
         format!("{:.1}", row.cpu_us_per_request),
         ratio,
-        span(row, |round| round.cpu_ratio, 2),
+        rounds,
         ms(load.latency_ms.p50),
         ms(load.latency_ms.p99),
         ms(load.latency_ms.p999),
-        load.refused.to_string(),
-        missed(load),
+        not_taken(row),
         format!("{:.0}", mib(row.resident_after_bytes)),
         format!("{:.0}", mib(row.resident_peak_bytes)),
-        format!("{:.0}", row.memory_bytes_per_request / KIB),
+        format!("{:.0}", row.memory_bytes_per_connection / KIB),
         row.sqs.map_or_else(|| "-".to_owned(), |bill| format!("{:.0}", bill.send_calls_per_million)),
         row.sqs.map_or_else(|| "-".to_owned(), |bill| dollars(bill.usd_per_million)),
-        percent(row.stolen_share),
+        percent(most(row, |round| round.stolen_share)),
     ]
 }
 
@@ -129,8 +133,8 @@ fn latency(row: &Row) -> Vec<String> {
         ms(load.latency_ms.p999),
         ms(most(row, |round| round.max_ms)),
         ms(most(row, |round| round.stall_ms)),
-        row.rounds.iter().map(|round| round.not_taken).sum::<u64>().to_string(),
-        percent(row.stolen_share),
+        not_taken(row),
+        percent(most(row, |round| round.stolen_share)),
     ]
 }
 
@@ -192,6 +196,11 @@ fn most(row: &Row, figure: impl Fn(&Round) -> f64) -> f64 {
     row.rounds.iter().map(figure).fold(0.0, f64::max)
 }
 
+/// Of all rounds together.
+fn not_taken(row: &Row) -> String {
+    row.rounds.iter().map(Round::not_taken).sum::<u64>().to_string()
+}
+
 /// The least and the most of all rounds.
 fn span(row: &Row, figure: impl Fn(&Round) -> Option<f64>, digits: usize) -> String {
     let figures = || row.rounds.iter().filter_map(&figure);
@@ -244,4 +253,41 @@ fn section(text: &mut String, title: &str, heads: &[&str], rows: impl Iterator<I
 
 fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
     text.write_fmt(what).expect("a String takes everything");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::report::{Label, tests::measured};
+
+    fn row(subject: Subject, bare_us: Option<f64>) -> Row {
+        let label = Label { subject, mode: None, rate_per_second: 1_000.0, body_bytes: 6_144 };
+        let rounds = [(50, 7.0), (90, 30.0), (40, 8.0)];
+        let rows = rounds.map(|(cpu_ms, p99)| Row::new(label, measured(cpu_ms, p99), bare_us)).to_vec();
+        Row::middle(rows, |row| row.cpu_us_per_request)
+    }
+
+    fn cell(heads: &[&str], cells: &[String], head: &str) -> String {
+        heads.iter().zip(cells).find(|(of, _)| **of == head).map(|(_, cell)| cell.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_row_tells_the_span_of_its_rounds_the_worst_of_them_and_all_that_was_not_taken() {
+        let of = |head: &str| cell(&LATENCY, &latency(&row(Subject::Sqs, None)), head);
+        assert_eq!((of("p99 ms"), of("in rounds")), ("7.0".to_owned(), "7.0-30.0".to_owned()));
+        assert_eq!(
+            (of("max ms"), of("stall ms"), of("not taken")),
+            ("30.0".into(), "30.0".into(), "3".into())
+        );
+    }
+
+    #[test]
+    fn a_server_is_told_in_ratios_the_bare_one_in_time_and_one_that_cannot_be_compared_in_neither() {
+        let of = |subject, bare_us, head: &str| cell(&COMPARISON, &comparison(&row(subject, bare_us)), head);
+        let both = |subject, bare_us| (of(subject, bare_us, "x bare"), of(subject, bare_us, "in rounds"));
+        assert_eq!(both(Subject::Bare, None), ("1.00".to_owned(), "40.0-90.0 µs".to_owned()));
+        assert_eq!(both(Subject::Sqs, Some(10.0)), ("5.00".to_owned(), "4.00-9.00".to_owned()));
+        assert_eq!(both(Subject::Sqs, Some(0.0)), ("-".to_owned(), "-".to_owned()));
+        assert_eq!(of(Subject::Sqs, None, "not taken"), "3");
+    }
 }

@@ -178,10 +178,12 @@ impl<'a> Connection<'a> {
 
     /// The other side takes no more, and may have answered before.
     fn read_what_is_left(&mut self) -> Step {
-        match self.read() {
+        let step = match self.read() {
             Step::Nothing => self.fail(Failure::Broken),
             step => step,
-        }
+        };
+        self.stream = None;
+        step
     }
 
     fn read(&mut self) -> Step {

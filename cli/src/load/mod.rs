@@ -106,9 +106,8 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     /// For a connect, a write and each read of an answer; more than zero.
     pub(crate) timeout: Duration,
-    /// How often a loop looks at its sockets at most. With zero it waits for them, and who answers pays for waking it if
-    /// that is on the same machine, and may be put off its processor by it; callers elsewhere cost a server neither, as
-    /// network cards gather what they tell.
+    /// How often a loop looks at its sockets at most, but for when a turn is due: for closed loops. With zero it waits for
+    /// them, and who answers pays for waking it if that is on the same machine, and may be put off its processor by it.
     pub(crate) look_every: Duration,
 }
 

@@ -32,7 +32,15 @@ async fn every_part_of_the_bench_has_its_rows() {
         assert!(rows(part).iter().all(|row| row["rounds"].as_array().unwrap().len() == rounds), "{part}");
     }
 
-    for line in ["ingress, embedded queue", "one SendMessage a request", "thrift", "during", "QUICK"] {
+    for line in [
+        "ingress, embedded queue",
+        "one SendMessage a request",
+        "thrift",
+        "during",
+        "QUICK",
+        "stall ms",
+        "SQS calls",
+    ] {
         assert!(ended.stdout.contains(line), "{line} is not in:\n{}", ended.stdout);
     }
 }

@@ -28,8 +28,11 @@ pub enum PemError {
     #[error("a section has no line of its own that ends it")]
     End,
     /// What stands in a section is damaged.
-    #[error("a section is not base64: {0}")]
-    Base64(String),
+    #[error("a section is not base64")]
+    Base64,
+    /// The key is encrypted: nobody is there to ask for its password.
+    #[error("its key is encrypted")]
+    Encrypted,
     /// Anything else.
     #[error("a section is too large, or otherwise no PEM")]
     Other,
@@ -52,7 +55,8 @@ pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemErro
 /// # Errors
 /// [`PemError`] when there is none, or a section before it is damaged.
 pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
-    PrivateKeyDer::from_pem_slice(file).map_err(|error| fault(&error, file))
+    PrivateKeyDer::from_pem_slice(file)
+        .map_err(|error| if is_encrypted(file) { PemError::Encrypted } else { fault(&error, file) })
 }
 
 fn fault(error: &pem::Error, file: &[u8]) -> PemError {
@@ -60,17 +64,24 @@ fn fault(error: &pem::Error, file: &[u8]) -> PemError {
         pem::Error::NoItemsFound => nothing_in(file),
         pem::Error::IllegalSectionStart { .. } => PemError::Begin,
         pem::Error::MissingSectionEnd { .. } => PemError::End,
-        // A name, and at most the one character that is none of base64's.
-        pem::Error::Base64Decode(said) => PemError::Base64(said.clone()),
+        pem::Error::Base64Decode(_) => PemError::Base64,
         _ => PemError::Other,
     }
 }
 
+/// As PKCS #8 says it of a section, and the older form in a line of one.
+fn is_encrypted(file: &[u8]) -> bool {
+    lines(file).any(|line| line.starts_with(b"-----BEGIN ENCRYPTED ") || line.starts_with(b"Proc-Type:"))
+}
+
+fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    file.split(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
 fn nothing_in(file: &[u8]) -> PemError {
-    let mut lines = file.split(|byte| matches!(byte, b'\n' | b'\r'));
     if file.trim_ascii().is_empty() {
         PemError::Empty
-    } else if lines.any(|line| line.starts_with(BEGIN)) {
+    } else if lines(file).any(|line| line.starts_with(BEGIN)) {
         PemError::OtherSections
     } else {
         PemError::NoSection
@@ -90,15 +101,15 @@ mod tests {
         let broken = |pem: &str| pem.replacen("M", "!", 1);
         let cut = |pem: &str| pem.lines().next().unwrap().to_owned() + "\n";
         let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-        let base64 = |name: &str| PemError::Base64(name.to_owned());
+        let older = key.replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1);
         for (file, expected) in [
             ("", PemError::Empty),
             (" \r\n\n", PemError::Empty),
             ("not a certificate\n", PemError::NoSection),
             (&format!("  {cert}"), PemError::NoSection),
             (&key, PemError::OtherSections),
-            (&broken(&cert), base64("InvalidCharacter(33)")),
-            (&(cert.clone() + &broken(&cert)), base64("InvalidCharacter(33)")),
+            (&broken(&cert), PemError::Base64),
+            (&(cert.clone() + &broken(&cert)), PemError::Base64),
             (&cut(&cert), PemError::End),
             (&cert.replace('\n', ""), PemError::End),
             (&cert.replacen('\n', "", 1), PemError::Begin),
@@ -109,8 +120,9 @@ mod tests {
             ("", PemError::Empty),
             ("sesame", PemError::NoSection),
             (&cert, PemError::OtherSections),
-            (&encrypted, PemError::OtherSections),
-            (&broken(&key), base64("InvalidCharacter(33)")),
+            (&encrypted, PemError::Encrypted),
+            (&older, PemError::Encrypted),
+            (&broken(&key), PemError::Base64),
             (&cut(&key), PemError::End),
         ] {
             assert_eq!(private_key(file.as_bytes()).unwrap_err(), expected, "{file}");

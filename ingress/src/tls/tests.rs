@@ -47,7 +47,7 @@ fn a_wrong_pair_is_a_mistake_of_the_settings_that_names_the_file_and_the_reason(
             "text.pem holds no certificate in PEM form: no line of it begins with -----BEGIN",
         ),
         (both(&key, &key), "key.pem holds no certificate in PEM form: its sections are of another kind"),
-        (both(&broken, &key), "broken.pem holds no certificate in PEM form: a section is not base64: Inv"),
+        (both(&broken, &key), "broken.pem holds no certificate in PEM form: a section is not base64"),
         (
             both(&cert, &empty),
             "empty.pem holds no private key in PEM form that is not encrypted: it is empty",
