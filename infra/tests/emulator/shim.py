@@ -31,6 +31,7 @@ def install() -> None:
     functions()
     plain_http()
     interfaces_of_nat_gateways()
+    deletions_of_tables()
 
 
 def tags_of_scalable_targets() -> None:
@@ -215,3 +216,20 @@ def interfaces_of_nat_gateways() -> None:
         return gateway
 
     Backend.delete_nat_gateway = delete_nat_gateway
+
+
+def deletions_of_tables() -> None:
+    """A table that is not there is not named in the refusal to delete it, as AWS does. The provider goes by the name to take
+    it as gone: without it a deletion that is sent again, because its answer was lost, stops the destroy."""
+    from moto.dynamodb.exceptions import ResourceNotFoundException as NotFound
+    from moto.dynamodb.models import DynamoDBBackend as Backend
+
+    delete_before = Backend.delete_table
+
+    def delete_table(self: Any, name: str) -> Any:
+        try:
+            return delete_before(self, name)
+        except NotFound:
+            raise NotFound(table_name=name) from None
+
+    Backend.delete_table = delete_table
